@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The test module: the sources of `iommu_mock` with their KUnit suites and the guided demo.
+
+#[path = "../rust"]
+mod rust {
+    pub(crate) mod kapi;
+}
+use rust::kapi;
+
+mod suites;
+
+use kernel::prelude::*;
+
+module! {
+    type: IommuMockKunit,
+    name: "iommu_mock_kunit",
+    authors: ["The iommu-mock developers"],
+    description: "KUnit tests and demo of the mock IOMMUs",
+    license: "GPL",
+    params: {
+        effort: u32 {
+            default: 100,
+            description: "Per cent of the usual number of repetitions",
+        },
+        seed: u64 {
+            default: 1,
+            description: "Seed of the random tests",
+        },
+    },
+}
+
+struct IommuMockKunit;
+
+impl kernel::Module for IommuMockKunit {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Safe wrappers for the kernel services that the `kernel` crate lacks.
+//!
+//! Shaped like future files of `rust/kernel`: one concept each, no policy. Together with
+//! `rust/ccore` this is the only room with `unsafe` code.
+
+pub(crate) mod errno;
+mod ffi;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod kunit;
+pub(crate) mod mutex;
+pub(crate) mod warn;
+
+pub(crate) use mutex::{new_mutex, Guard, Mutex};

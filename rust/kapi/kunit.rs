@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit suites with parameters, speed and WARN counting, whose cases clean up when they fail.
+//!
+//! The `kunit_tests` macro of the `kernel` crate knows neither parameters nor a speed, and its
+//! assertions end the thread without running a destructor. Here a case returns an [`Outcome`], a
+//! failed [`check!`] returns from it, and everything it owns is dropped on the way.
+//!
+//! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h)
+
+use core::{
+    ffi::CStr,
+    panic::Location,
+    ptr, //
+};
+use kernel::{
+    bindings,
+    fmt,
+    prelude::*,
+    str::CStrExt as _, //
+};
+
+/// What a case that failed returns. The failure has been reported when it is made.
+pub(crate) struct Failed(());
+
+/// What a case returns.
+pub(crate) type Outcome<T = ()> = core::result::Result<T, Failed>;
+
+impl From<Error> for Failed {
+    #[track_caller]
+    fn from(error: Error) -> Self {
+        fail(Location::caller(), fmt!("unexpected error {error:?}"))
+    }
+}
+
+impl From<kernel::alloc::AllocError> for Failed {
+    #[track_caller]
+    fn from(_: kernel::alloc::AllocError) -> Self {
+        fail(Location::caller(), fmt!("out of memory"))
+    }
+}
+
+/// Marks the running case as failed at `place`, prints why, and returns the token to fail with.
+pub(crate) fn fail(place: &Location<'_>, why: fmt::Arguments<'_>) -> Failed {
+    kernel::kunit::err(fmt!(
+        "    # {}:{}: {}\n",
+        place.file(),
+        place.line(),
+        why
+    ));
+    if let Some(test) = current() {
+        // SAFETY: `test` is the running test of this task, and `status` is written as
+        // `kunit_set_failure()` does.
+        unsafe {
+            (&raw mut (*test.as_ptr()).status)
+                .write_volatile(bindings::kunit_status_KUNIT_FAILURE)
+        };
+    }
+    Failed(())
+}
+
+/// Prints a line into the result of the running case.
+pub(crate) fn note(line: fmt::Arguments<'_>) {
+    kernel::kunit::info(fmt!("    # {}\n", line));
+}
+
+/// Fails the case unless the condition holds; the message says what was seen.
+macro_rules! check {
+    ($cond:expr $(,)?) => { $crate::kapi::kunit::check!($cond, "expected {}", stringify!($cond)) };
+    ($cond:expr, $($arg:tt)+) => {
+        if !$cond {
+            return Err($crate::kapi::kunit::fail(
+                core::panic::Location::caller(),
+                kernel::prelude::fmt!($($arg)+),
+            ));
+        }
+    };
+}
+pub(crate) use check;
+
+/// Fails the case unless both sides are equal, and says what they are.
+macro_rules! check_eq {
+    ($left:expr, $right:expr $(,)?) => {
+        match (&$left, &$right) {
+            (left, right) => $crate::kapi::kunit::check!(
+                *left == *right,
+                "{} is {:?}, expected {:?}",
+                stringify!($left),
+                left,
+                right
+            ),
+        }
+    };
+}
+pub(crate) use check_eq;
+
+fn current() -> Option<ptr::NonNull<bindings::kunit>> {
+    // SAFETY: Reading the current task's test has no precondition.
+    ptr::NonNull::new(unsafe { (*bindings::get_current()).kunit_test })
+}
+
+/// A scope in which the WARNs of this task are counted and not printed.
+///
+/// # Invariants
+///
+/// `test` is the running test and `handle` its active suppression.
+pub(crate) struct WarnCounter {
+    test: ptr::NonNull<bindings::kunit>,
+    handle: ptr::NonNull<bindings::kunit_suppressed_warning>,
+}
+
+impl WarnCounter {
+    /// Starts counting. Scopes do not nest. Must run inside a case.
+    pub(crate) fn start() -> Result<Self> {
+        let test = current().ok_or(EINVAL)?;
+        // SAFETY: `test` is the running test of this task.
+        let handle = unsafe { bindings::kunit_start_suppress_warning(test.as_ptr()) };
+        let handle = ptr::NonNull::new(handle).ok_or(EBUSY)?;
+        // INVARIANT: Both were just obtained.
+        Ok(Self { test, handle })
+    }
+
+    /// WARNs raised by this task since [`Self::start`].
+    pub(crate) fn count(&self) -> u32 {
+        // SAFETY: By the type invariant, the suppression is active.
+        let count = unsafe { bindings::kunit_suppressed_warning_count(self.handle.as_ptr()) };
+        u32::try_from(count).unwrap_or(0)
+    }
+}
+
+impl Drop for WarnCounter {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant, both belong to the running test.
+        unsafe {
+            bindings::kunit_end_suppress_warning(self.test.as_ptr(), self.handle.as_ptr())
+        };
+    }
+}
+
+/// A value that a case is run with.
+pub(crate) trait Param: 'static {
+    /// Writes the short text that names the value in the results.
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl Param for () {
+    fn label(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+struct Label<'a, P>(&'a P);
+
+impl<P: Param> fmt::Display for Label<'_, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.label(f)
+    }
+}
+
+/// One case of a suite; [`kunit_suite!`] implements it.
+#[doc(hidden)]
+pub(crate) trait Case {
+    type Param: Param;
+    const PARAMS: &'static [Self::Param];
+    fn run(param: &Self::Param) -> Outcome;
+}
+
+/// The C description of a case without parameters.
+#[doc(hidden)]
+pub(crate) const fn plain<C: Case<Param = ()>>(name: &'static CStr, slow: bool) -> RawCase {
+    raw(name, run_plain::<C>, slow)
+}
+
+/// The C description of a case that is run once for each of its parameters.
+#[doc(hidden)]
+pub(crate) const fn each<C: Case>(name: &'static CStr, slow: bool) -> RawCase {
+    let mut case = raw(name, run_each::<C>, slow);
+    case.generate_params = Some(next_param::<C>);
+    case
+}
+
+/// The C type of a case.
+#[doc(hidden)]
+pub(crate) type RawCase = bindings::kunit_case;
+
+const fn raw(
+    name: &'static CStr,
+    run: unsafe extern "C" fn(*mut bindings::kunit),
+    slow: bool,
+) -> RawCase {
+    bindings::kunit_case {
+        run_case: Some(run),
+        name: name.as_ptr().cast(),
+        attr: bindings::kunit_attributes {
+            speed: if slow {
+                bindings::kunit_speed_KUNIT_SPEED_SLOW
+            } else {
+                bindings::kunit_speed_KUNIT_SPEED_NORMAL
+            },
+        },
+        ..pin_init::zeroed()
+    }
+}
+
+/// # Safety
+///
+/// Called by KUnit with the running test.
+unsafe extern "C" fn run_plain<C: Case<Param = ()>>(_test: *mut bindings::kunit) {
+    // A failure has been recorded by `fail`.
+    let _ = C::run(&());
+}
+
+/// # Safety
+///
+/// Called by KUnit with the running test, whose parameter came from [`next_param`].
+unsafe extern "C" fn run_each<C: Case>(test: *mut bindings::kunit) {
+    // SAFETY: By the contract of this function, the parameter points into `C::PARAMS`.
+    let param = unsafe { &*(*test).param_value.cast::<C::Param>() };
+    let _ = C::run(param);
+}
+
+/// # Safety
+///
+/// Called by KUnit: `prev` is null or what this function returned before, and `desc` has room for
+/// `KUNIT_PARAM_DESC_SIZE` bytes.
+unsafe extern "C" fn next_param<C: Case>(
+    _test: *mut bindings::kunit,
+    prev: *const c_void,
+    desc: *mut c_char,
+) -> *const c_void {
+    let mut rest = C::PARAMS.iter();
+    if !prev.is_null() {
+        rest.find(|p| ptr::eq(ptr::from_ref(*p).cast(), prev));
+    }
+    let Some(param) = rest.next() else {
+        return ptr::null();
+    };
+    // SAFETY: By the contract of this function, `desc` has that many bytes.
+    let out = unsafe {
+        core::slice::from_raw_parts_mut(desc.cast::<u8>(), bindings::KUNIT_PARAM_DESC_SIZE as usize)
+    };
+    let mut writer = Truncating { out, at: 0 };
+    let _ = fmt::Write::write_fmt(&mut writer, fmt!("{}", Label(param)));
+    ptr::from_ref(param).cast()
+}
+
+/// Writes a NUL-terminated text and drops what does not fit.
+struct Truncating<'a> {
+    out: &'a mut [u8],
+    at: usize,
+}
+
+impl fmt::Write for Truncating<'_> {
+    fn write_str(&mut self, s: &str) -> fmt::Result {
+        for byte in s.bytes() {
+            let Some([slot, end]) = self.out.get_mut(self.at..self.at + 2) else {
+                break;
+            };
+            (*slot, *end) = (byte, 0);
+            self.at += 1;
+        }
+        Ok(())
+    }
+}
+
+/// Declares a KUnit suite.
+///
+/// ```text
+/// kunit_suite! {
+///     iommu_mock_attach:
+///     attach_is_refused_while_owned;
+///     attach_moves_every_member: each Size in SIZES;
+///     attach_survives_everything: slow each Size in SIZES;
+/// }
+/// ```
+///
+/// A case is a function of that name, `fn() -> Outcome`, or `fn(&P) -> Outcome` where it is run for
+/// `each P` of a constant table.
+macro_rules! kunit_suite {
+    ($suite:ident: $($case:ident $(: $($how:ident)+)?;)+) => {
+        const _: () = {
+            static mut CASES: [
+                $crate::kapi::kunit::RawCase; [$(stringify!($case)),+].len() + 1
+            ] = [
+                $($crate::kapi::kunit::kunit_case!($case $($($how)+)?),)+
+                ::pin_init::zeroed(),
+            ];
+            ::kernel::kunit_unsafe_test_suite!($suite, CASES);
+        };
+    };
+}
+pub(crate) use kunit_suite;
+
+macro_rules! kunit_case {
+    ($case:ident) => { $crate::kapi::kunit::kunit_case!(@plain $case, false) };
+    ($case:ident slow) => { $crate::kapi::kunit::kunit_case!(@plain $case, true) };
+    ($case:ident each $param:ident in $params:ident) => {
+        $crate::kapi::kunit::kunit_case!(@each $case, $param, $params, false)
+    };
+    ($case:ident slow each $param:ident in $params:ident) => {
+        $crate::kapi::kunit::kunit_case!(@each $case, $param, $params, true)
+    };
+    (@plain $case:ident, $slow:literal) => {{
+        struct This;
+        impl $crate::kapi::kunit::Case for This {
+            type Param = ();
+            const PARAMS: &'static [()] = &[];
+            fn run(_: &()) -> $crate::kapi::kunit::Outcome {
+                $case()
+            }
+        }
+        $crate::kapi::kunit::plain::<This>(::kernel::c_str!(stringify!($case)), $slow)
+    }};
+    (@each $case:ident, $param:ident, $params:ident, $slow:literal) => {{
+        struct This;
+        impl $crate::kapi::kunit::Case for This {
+            type Param = $param;
+            const PARAMS: &'static [$param] = &$params;
+            fn run(param: &$param) -> $crate::kapi::kunit::Outcome {
+                $case(param)
+            }
+        }
+        $crate::kapi::kunit::each::<This>(::kernel::c_str!(stringify!($case)), $slow)
+    }};
+}
+pub(crate) use kunit_case;
