@@ -16,8 +16,7 @@ use core::{
 use kernel::{
     bindings,
     fmt,
-    prelude::*,
-    str::CStrExt as _, //
+    prelude::*, //
 };
 
 /// What a case that failed returns. The failure has been reported when it is made.
@@ -95,8 +94,8 @@ macro_rules! check_eq {
 pub(crate) use check_eq;
 
 fn current() -> Option<ptr::NonNull<bindings::kunit>> {
-    // SAFETY: Reading the current task's test has no precondition.
-    ptr::NonNull::new(unsafe { (*bindings::get_current()).kunit_test })
+    // SAFETY: Asking for the current task's test has no precondition.
+    ptr::NonNull::new(unsafe { bindings::kunit_get_current_test() })
 }
 
 /// A scope in which the WARNs of this task are counted and not printed.

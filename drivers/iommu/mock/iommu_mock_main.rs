@@ -4,9 +4,20 @@
 
 #[path = "../../../rust"]
 mod rust {
+    pub(crate) mod group;
+    pub(crate) mod iommu;
     pub(crate) mod kapi;
 }
-use rust::kapi;
+#[path = ".."]
+mod drivers {
+    pub(crate) mod mock;
+}
+use drivers::mock;
+use rust::{
+    group,
+    iommu,
+    kapi, //
+};
 
 use kernel::prelude::*;
 
