@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make check: every test there is, and one closing line that counts them."""
+
+from __future__ import annotations
+
+from . import cycles, demo, kernels, lint, modules, packages, source, suites
+from .session import Session
+from .tally import Tally
+from .ui import Failure, Step, duration, say
+
+
+def _kunit(session: Session) -> Tally:
+    return suites.run(session.settings, session.kernel("kunit"), session.tools, False)
+
+
+def _kunit_other(session: Session) -> Tally:
+    """The other supported kernel: build and KUnit only."""
+    tree = source.obtain(session.settings.other_kernel, session.backports)
+    kernel = kernels.uml_kunit(session.settings, tree, session.tools)
+    return suites.run(session.settings, kernel, session.tools, False)
+
+
+def _untouched(session: Session) -> None:
+    """The modules against the x86-64 build, whose source has no graft in it."""
+    kernel = session.kernel("x86")
+    _, log = modules.build(session.settings, kernel, session.tools, session.folder("x86"))
+    found = lint.our_warnings(log)
+    if found:
+        raise Failure(f"warnings in the module build, the first: {found[0]}", log)
+
+
+def run(session: Session) -> int:
+    """Everything, in the order in which it is most likely to fail."""
+    packages.require([*packages.BUILD_PACKAGES, *packages.RUN_PACKAGES, *packages.LINT_PACKAGES])
+    settings = session.settings
+    tally = Tally()
+    overall = Step("")
+    steps = [
+        ("lints", lambda: lint.run(session)),
+        (f"KUnit on Linux {session.source.series}", lambda: _kunit(session)),
+        ("1,000 cycles in UML", lambda: cycles.run(session, False)),
+        ("demo", lambda: demo.run(session, show=False)),
+        ("module build against an untouched tree", lambda: _untouched(session)),
+        ("20 cycles in the VM", lambda: cycles.run(session, True)),
+    ]
+    if settings.ksrc is None:
+        steps.append((f"KUnit on Linux {settings.other_kernel}", lambda: _kunit_other(session)))
+    for name, test in steps:
+        tally.attempt(name, test)
+    say()
+    say(f"  all of it took {duration(overall.elapsed)}")
+    return tally.close()

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Load, run and unload the modules many times, in UML and in the QEMU VM."""
+
+from __future__ import annotations
+
+from .guest import Guest
+from .session import Session
+from .splat import splats
+from .tally import Tally
+from .ui import Failure, Step, say
+
+UML_CYCLES = 1000
+VM_CYCLES = 20
+UML_TIMEOUT = 300
+VM_TIMEOUT = 900
+
+# A small suite for every cycle; the VM also runs all of them once.
+CYCLE_GLOB = "iommu_mock_harness"
+
+
+def run(session: Session, vm: bool) -> Tally:
+    """One boot with all cycles; the VM runs every suite once with lock checking on."""
+    count = VM_CYCLES if vm else UML_CYCLES
+    conf: dict[str, object] = {
+        "COUNT": count,
+        "GLOB": CYCLE_GLOB,
+        "LOCKDEP": int(vm),
+        "SUITES": int(vm),
+        "PARAMS": "endpoints=4 group_size=2",
+        "GROUPS_EXPECTED": 2,
+        "TEST_PARAMS": " ".join(session.settings.test_params()),
+    }
+    kernel, modules = session.modules("x86" if vm else "uml")
+    place = "the x86-64 VM" if vm else "UML"
+    name = "cycles-vm" if vm else "cycles-uml"
+    guest = Guest(kernel, vm, name, "cycles", modules, conf,
+                  ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"])
+    with Step(f"{count} cycles of load, run, unload in {place}") as step:
+        result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT, step.progress)
+        noise = splats(result.kernel_log)
+        if result.status != 0 or noise:
+            for line in result.lines[-10:]:
+                say(f"    | {line}")
+            for line in noise[:10]:
+                say(f"    | splat: {line}")
+            raise Failure("unexpected splats in the kernel log" if result.status == 0
+                          else "a cycle went wrong", result.kernel_log)
+        done = f"cycles: {count} done"
+        if done not in result.lines:
+            raise Failure(f"the guest did not say '{done}'", result.kernel_log)
+        step.note = next((line for line in result.lines if line.startswith("suites: ")), "")
+    return Tally(passed=2 if vm else 1)

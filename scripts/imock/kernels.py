@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Kernel builds in the cache: UML to load modules, UML with KUnit, x86-64 for QEMU."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import unpack, view
+from .proc import Lock, log_path, logged, need_space
+from .settings import BUILD, SCRIPTS, TOP, Settings
+from .source import Source
+from .toolchain import Toolchain
+from .ui import Failure, Step
+
+KUNITCONFIG = TOP / "kunit" / ".kunitconfig"
+UML_CONFIG = SCRIPTS / "kernel" / "uml.config"
+X86_CONFIG = SCRIPTS / "kernel" / "x86.config"
+OURS = re.compile(r"^CONFIG_IOMMU_MOCK\w*=.*\n", re.M)
+
+BUILD_GIB = 1.5
+COMPLETE = ".imock-complete"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A finished build: what to boot, and what to build modules against."""
+
+    source: Source
+    objects: Path
+    image: Path
+
+
+def _key(tools: Toolchain, *texts: str) -> str:
+    digest = hashlib.sha256("\n".join([tools.identity(), *texts]).encode())
+    return digest.hexdigest()[:10]
+
+
+def _uml_config(with_tests: bool) -> str:
+    text = KUNITCONFIG.read_text() + UML_CONFIG.read_text()
+    return text if with_tests else OURS.sub("", text)
+
+
+def _objects(source: Source, flavour: str, tools: Toolchain) -> Path:
+    config = X86_CONFIG.read_text() if flavour == "x86" else _uml_config(False)
+    return view.build_folder(source) / f"{flavour}-{_key(tools, config)}"
+
+
+def kunit_py(tree: Path, tools: Toolchain, command: str, objects: Path) -> list[object]:
+    """The beginning of a command line of the tree's own kunit.py."""
+    line: list[object] = [tree / "tools/testing/kunit/kunit.py", command, "--build_dir", objects]
+    if command == "config":
+        for option in tools.make_options():
+            line += ["--make_options", option]
+    return line
+
+
+def _uml_build(step: Step, tree: Path, tools: Toolchain, objects: Path, with_tests: bool,
+               jobs: int) -> None:
+    """Configure with kunit.py, which checks the result; build as it would, but with a log."""
+    BUILD.mkdir(exist_ok=True)
+    name = "kunit" if with_tests else "uml"
+    config = BUILD / f"{name}.kunitconfig"
+    config.write_text(_uml_config(with_tests))
+    log = log_path(f"build-{name}-{tree.name}")
+    logged(step, [*kunit_py(tree, tools, "config", objects), "--kunitconfig", config], log,
+           env=tools.env(), what="kunit.py config")
+    logged(step, ["make", "-C", tree, "ARCH=um", f"O={objects}", *tools.make_options(),
+                  f"-j{jobs}", "all"], log, env=tools.env(), append=True, what="make")
+
+
+def uml(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The UML kernel without our code: the one that loads the modules."""
+    objects = _objects(source, "uml", tools)
+    with Lock.hold():
+        if not (objects / COMPLETE).exists() or source.own:
+            need_space(objects, BUILD_GIB, "a UML kernel")
+            objects.parent.mkdir(parents=True, exist_ok=True)
+            with Step(f"UML kernel {source.label}") as step:
+                tree = view.refresh(source)
+                _uml_build(step, tree, tools, objects, False, settings.jobs)
+            (objects / COMPLETE).touch()
+    return Kernel(source, objects, objects / "linux")
+
+
+def uml_kunit(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The UML kernel with the suites built in; always brought up to date."""
+    objects = _objects(source, "kunit", tools)
+    base = _objects(source, "uml", tools)
+    with Lock.hold():
+        with Step(f"UML kernel {source.label} with the suites") as step:
+            if not objects.is_dir():
+                need_space(objects, BUILD_GIB, "a UML kernel")
+                if (base / COMPLETE).exists():
+                    _clone(step, base, objects)
+                objects.parent.mkdir(parents=True, exist_ok=True)
+            tree = view.refresh(source)
+            _uml_build(step, tree, tools, objects, True, settings.jobs)
+    return Kernel(source, objects, objects / "linux")
+
+
+def _clone(step: Step, base: Path, target: Path) -> None:
+    """Begin from a finished build of the same tree instead of from nothing."""
+    with unpack.scratch(target) as work:
+        step.progress("copying the objects of the other UML build")
+        shutil.copytree(base, work / "copy", symlinks=True)
+        (work / "copy" / COMPLETE).unlink()
+        (work / "copy").rename(target)
+
+
+def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The x86-64 kernel for QEMU, from the untouched tree."""
+    objects = _objects(source, "x86", tools)
+    image = objects / "arch/x86/boot/bzImage"
+    with Lock.hold():
+        if not (objects / COMPLETE).exists() or source.own:
+            need_space(objects, BUILD_GIB, "an x86-64 kernel")
+            objects.mkdir(parents=True, exist_ok=True)
+            with Step(f"x86-64 kernel {source.label}") as step:
+                _x86_build(step, settings, source, tools, objects)
+            (objects / COMPLETE).touch()
+    return Kernel(source, objects, image)
+
+
+def _x86_build(step: Step, settings: Settings, source: Source, tools: Toolchain,
+               objects: Path) -> None:
+    log = log_path(f"build-x86-{source.key}")
+    make: list[object] = ["make", "-C", source.tree, f"O={objects}", *tools.make_options(),
+                          f"-j{settings.jobs}"]
+    log.unlink(missing_ok=True)
+
+    def run(what: str, argv: list[object]) -> None:
+        logged(step, argv, log, env=tools.env(), append=True, what=what)
+
+    fragment = X86_CONFIG.read_text()
+    marker = objects / ".imock-fragment"
+    if not marker.exists() or marker.read_text() != fragment or not (objects / ".config").exists():
+        run("make tinyconfig", [*make, "tinyconfig"])
+        config = objects / ".config"
+        config.write_text(merge(config.read_text(), fragment))
+        run("make olddefconfig", [*make, "olddefconfig"])
+        missing = unmet(fragment, config.read_text())
+        if missing:
+            raise Failure("the kernel's configuration refused: " + ", ".join(missing), log)
+        marker.write_text(fragment)
+    run("make", [*make, "bzImage", "modules"])
+
+
+def merge(config: str, fragment: str) -> str:
+    """A configuration with a fragment on top, each symbol set once."""
+    symbol = re.compile(r"^(?:# )?(CONFIG_\w+)[ =]", re.M)
+    replaced = set(symbol.findall(fragment))
+    kept = [line for line in config.splitlines(keepends=True)
+            if not (symbol.match(line) and symbol.match(line).group(1) in replaced)]
+    return "".join(kept) + fragment
+
+
+def unmet(fragment: str, config: str) -> list[str]:
+    """Lines of a fragment that a resolved configuration does not have."""
+    have = set(config.splitlines())
+    return [line for line in fragment.splitlines()
+            if line.startswith("CONFIG_") and line not in have]

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0
+"""KUnit under UML, run by the kernel tree's own kunit.py."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Iterator
+
+from . import kernels
+from .kernels import Kernel
+from .proc import Lock, log_path, logged
+from .settings import Settings
+from .splat import splats
+from .tally import Tally
+from .toolchain import Toolchain
+from .ui import Failure, Step, log_tail, say
+
+QUICK_TIMEOUT = 120
+FULL_TIMEOUT = 600
+OURS = "iommu_mock*"
+_STAMP = re.compile(r"^\[\d\d:\d\d:\d\d\] ?")
+
+
+def _cases(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """All leaves below a group of kunit.py's json: (name, status)."""
+    for case in group.get("test_cases", []):
+        yield f"{prefix}{case['name']}", case["status"]
+    for child in group.get("sub_groups", []):
+        yield from _cases(child, f"{prefix}{child['name']}: ")
+
+
+def _count(group: dict[str, Any], prefix: str) -> Tally:
+    tally = Tally()
+    for name, status in _cases(group, prefix):
+        if status == "PASS":
+            tally.passed += 1
+        elif status == "SKIP":
+            tally.skipped += 1
+        else:
+            tally.failed += 1
+            tally.remarks.append(f"failed: {name}")
+    return tally
+
+
+def _show_failures(log: Path) -> None:
+    """What kunit.py printed about failing cases, without its time stamps."""
+    lines = [_STAMP.sub("", line) for line in log_tail(log, 200)]
+    body = [line for line in lines if line.strip() and not line.startswith("$ ")]
+    for line in body[-80:]:
+        say(f"    | {line}")
+    say(f"    full log: {log}")
+
+
+def run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> Tally:
+    """Run the suites of a finished build; quick leaves out what is slow."""
+    label = kernel.source.series
+    log = log_path(f"kunit-{label}")
+    report = log.with_suffix(".json")
+    report.unlink(missing_ok=True)
+    tree = kernels.view.refresh(kernel.source)
+    command = [*kernels.kunit_py(tree, tools, "exec", kernel.objects), f"--json={report}",
+               "--failed", "--timeout", str(QUICK_TIMEOUT if quick else FULL_TIMEOUT)]
+    if quick:
+        command += ["--filter", "speed>slow"]
+    for parameter in settings.test_params("iommu_mock_kunit."):
+        command += ["--kernel_args", parameter]
+    command.append(settings.filter or OURS)
+    with Lock.hold(), Step(f"KUnit suites on UML {kernel.source.label}") as step:
+        code = logged(step, command, log, env=tools.env(), accept=lambda status: True)
+        raw = log_path(f"kunit-{label}-kernel")
+        if (kernel.objects / "test.log").is_file():
+            raw.write_bytes((kernel.objects / "test.log").read_bytes())
+        try:
+            tree_of_results = json.loads(report.read_text())
+        except (OSError, ValueError):
+            raise Failure("kunit.py gave no results", log) from None
+        tally = _count(tree_of_results, "")
+        step.note = tally.line()
+        step.status = "FAILED" if tally.failed or code != 0 else "ok"
+    for group in tree_of_results.get("sub_groups", []):
+        say(f"    {group['name']:<48} {_count(group, '').line()}")
+    if tally.failed or code != 0:
+        _show_failures(log)
+    if code != 0 and not tally.failed:
+        raise Failure("kunit.py reports an error beyond failing cases", raw)
+    if not tally.passed + tally.failed:
+        raise Failure("no case ran" + (f": nothing matches FILTER={settings.filter}"
+                                       if settings.filter else ""), raw)
+    noise = splats(raw)
+    if noise:
+        tally.failed += 1
+        tally.remarks.append(f"failed: unexpected splats in the kernel log of KUnit: {noise[0]}")
+        say(f"    unexpected in {raw}:")
+        for line in noise[:10]:
+            say(f"    | {line}")
+    return tally

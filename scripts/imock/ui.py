@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One line per step, with elapsed time; progress moves on a terminal only."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+TAIL_LINES = 25
+NAME_WIDTH = 50
+
+
+class Failure(Exception):
+    """Something the user has to know; printed without a traceback."""
+
+    def __init__(self, message: str, log: Path | None = None) -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class Unavailable(Failure):
+    """Something cannot be had here and now; a caller may count it as skipped."""
+
+
+def say(text: str = "") -> None:
+    """Print one line at once."""
+    print(text, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Short form for people: 0.3 s, 42 s, 3 min 05 s."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(round(seconds)), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
+    """The last lines of a log, as far as it exists."""
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return []
+    return [line.rstrip() for line in text.replace("\r", "").rstrip().split("\n")[-lines:]]
+
+
+def report_failure(failure: Failure) -> None:
+    """Print a failure, the end of its log and where the log is."""
+    say(f"error: {failure}")
+    if failure.log is not None:
+        for line in log_tail(failure.log):
+            say(f"    | {line}")
+        say(f"    full log: {failure.log}")
+
+
+class Step:
+    """A unit of work that the user sees as one line."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.note = ""
+        self.status = ""
+        self.start = time.monotonic()
+        self._moving = sys.stdout.isatty()
+        self._drawn = 0.0
+
+    def __enter__(self) -> Step:
+        self.progress("")
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: object) -> None:
+        if kind is None:
+            self._finish(self.status or "ok")
+        elif issubclass(kind, Unavailable):
+            self._finish("skipped")
+        elif issubclass(kind, Failure):
+            self._finish("FAILED")
+        else:
+            self._finish("stopped")
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the step began."""
+        return time.monotonic() - self.start
+
+    def progress(self, detail: str) -> None:
+        """Redraw the moving line; does nothing when not on a terminal."""
+        now = time.monotonic()
+        if not self._moving or (detail and now - self._drawn < 0.1):
+            return
+        self._drawn = now
+        width = shutil.get_terminal_size().columns - 1
+        line = f"  {self.name:<{NAME_WIDTH}} {duration(self.elapsed):>12}  {detail}"
+        sys.stdout.write("\r\x1b[K" + line[:width])
+        sys.stdout.flush()
+
+    def _finish(self, word: str) -> None:
+        if self._moving:
+            sys.stdout.write("\r\x1b[K")
+        note = f"  {self.note}" if self.note else ""
+        say(f"  {self.name:<{NAME_WIDTH}} {duration(self.elapsed):>12}  {word:<7}{note}".rstrip())
