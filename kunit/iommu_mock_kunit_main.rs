@@ -19,6 +19,10 @@ use rust::{
     kapi, //
 };
 
+mod fixture;
+mod mark;
+mod oracle;
+mod recorder;
 mod suites;
 
 use kernel::prelude::*;

@@ -2,26 +2,31 @@
 
 //! All suites, and what they are run with.
 
+mod attach;
+mod detach;
 mod harness;
 
 use crate::kapi::kunit;
 use kernel::fmt;
 
 /// What a case is run with.
-pub(crate) struct Param {
+pub(crate) struct Size {
     /// Members of the group under test.
     pub(crate) members: u32,
 }
 
-impl kunit::Param for Param {
+impl kunit::Param for Size {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} members", self.members)
     }
 }
 
 /// Group sizes that every group operation is tested with.
-pub(crate) const SIZES: [Param; 3] = [
-    Param { members: 1 },
-    Param { members: 2 },
-    Param { members: 5 },
+pub(crate) const SIZES: [Size; 3] = [
+    Size { members: 1 },
+    Size { members: 2 },
+    Size { members: 5 },
 ];
+
+/// Group sizes in which one member can fail after others.
+pub(crate) const SEVERAL: [Size; 2] = [Size { members: 2 }, Size { members: 5 }];

@@ -3,7 +3,7 @@
 //! The harness itself: what it must notice.
 
 use super::{
-    Param,
+    Size,
     SIZES, //
 };
 use crate::kapi::{
@@ -21,7 +21,7 @@ use kernel::prelude::*;
 kunit_suite! {
     iommu_mock_harness:
     warnings_are_counted_and_not_printed;
-    every_parameter_is_run: each Param in SIZES;
+    every_parameter_is_run: each Size in SIZES;
 }
 
 fn warnings_are_counted_and_not_printed() -> Outcome {
@@ -33,7 +33,7 @@ fn warnings_are_counted_and_not_printed() -> Outcome {
     Ok(())
 }
 
-fn every_parameter_is_run(param: &Param) -> Outcome {
+fn every_parameter_is_run(param: &Size) -> Outcome {
     check!(param.members >= 1);
     Ok(())
 }

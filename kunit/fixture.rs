@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A mock IOMMU under our core, with devices, ready to be tested. Goes away when dropped, also out
+//! of a case that failed.
+
+use super::{
+    mark::{
+        self,
+        MarkingPolicy, //
+    },
+    oracle,
+    recorder::{
+        Call,
+        Event,
+        Recorder,
+        Tag, //
+    },
+};
+use crate::{
+    group::{
+        Endpoint,
+        Group,
+        Iommu, //
+    },
+    iommu::{
+        DefaultType,
+        DmaPolicy,
+        Domain,
+        DomainData,
+        Driver,
+        DriverKey,
+        EndpointId,
+        Kind,
+        PagingFlags, //
+    },
+    kapi::kunit::{
+        check,
+        Outcome, //
+    },
+    mock::{
+        fault::{
+            FaultPlan,
+            Rule, //
+        },
+        hw::Reach,
+        plain::{
+            EndpointConfig,
+            Plain,
+            PlainConfig, //
+        },
+    },
+};
+use core::any::Any;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// What a fixture is made of.
+pub(crate) struct Setup {
+    /// The instance.
+    pub(crate) config: PlainConfig,
+    /// Its endpoints.
+    pub(crate) endpoints: KVec<EndpointConfig>,
+    /// What devices without an opinion get.
+    pub(crate) system: DefaultType,
+    /// Whether there is a layer for translated default domains.
+    pub(crate) dma: bool,
+}
+
+impl Setup {
+    /// One group of `members` ordinary devices with 4 PASIDs, translated by default.
+    pub(crate) fn ordinary(members: u32) -> Result<Self> {
+        let mut endpoints = KVec::new();
+        for _ in 0..members {
+            let mut endpoint = EndpointConfig::ordinary(0);
+            endpoint.max_pasids = 4;
+            endpoint.resettable = true;
+            endpoints.push(endpoint, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            config: PlainConfig::default(),
+            endpoints,
+            system: DefaultType::Dma,
+            dma: true,
+        })
+    }
+
+    /// Changes the configuration of one endpoint.
+    pub(crate) fn endpoint(mut self, at: usize, change: impl FnOnce(&mut EndpointConfig)) -> Self {
+        if let Some(endpoint) = self.endpoints.get_mut(at) {
+            change(endpoint);
+        }
+        self
+    }
+
+    /// Changes the configuration of the instance.
+    pub(crate) fn config(mut self, change: impl FnOnce(&mut PlainConfig)) -> Self {
+        change(&mut self.config);
+        self
+    }
+
+    /// Changes what devices without an opinion get.
+    pub(crate) fn system(self, system: DefaultType) -> Self {
+        Self { system, ..self }
+    }
+
+    /// Takes the layer for translated default domains away.
+    pub(crate) fn without_dma(self) -> Self {
+        Self { dma: false, ..self }
+    }
+
+    /// Makes the instance; no device is probed yet.
+    pub(crate) fn build(self) -> Result<Fixture> {
+        let plain = Plain::new(self.config, self.endpoints)?;
+        let recorder = Arc::pin_init(Recorder::new(plain.clone()), GFP_KERNEL)?;
+        let policy: Option<Arc<dyn DmaPolicy>> = match self.dma {
+            true => Some(Arc::new(MarkingPolicy { fails: None }, GFP_KERNEL)?),
+            false => None,
+        };
+        let iommu = Iommu::new(recorder.clone(), policy, self.system);
+        Ok(Fixture {
+            iommu: Arc::pin_init(iommu, GFP_KERNEL)?,
+            endpoints: KVec::new(),
+            plain,
+            recorder,
+        })
+    }
+
+    /// Makes the instance and probes all devices.
+    pub(crate) fn probe(self) -> Result<Fixture> {
+        let count = u32::try_from(self.endpoints.len())?;
+        let mut fixture = self.build()?;
+        for id in 0..count {
+            fixture.plug(id)?;
+        }
+        fixture.recorder.clear();
+        Ok(fixture)
+    }
+}
+
+/// See the module.
+pub(crate) struct Fixture {
+    iommu: Arc<Iommu>,
+    endpoints: KVec<Endpoint>,
+    plain: Arc<Plain>,
+    recorder: Arc<Recorder>,
+}
+
+impl Fixture {
+    /// One group of `members` ordinary devices; see [`Setup::ordinary`].
+    pub(crate) fn new(members: u32) -> Result<Self> {
+        Setup::ordinary(members)?.probe()
+    }
+
+    /// Probes device `id`.
+    pub(crate) fn plug(&mut self, id: u32) -> Result {
+        self.endpoints.reserve(1, GFP_KERNEL)?;
+        let endpoint = self.iommu.probe(EndpointId(id))?;
+        let _ = self.endpoints.push_within_capacity(endpoint);
+        Ok(())
+    }
+
+    /// Releases the device at `at`; what is left of it can still be used wrongly.
+    pub(crate) fn unplug(&mut self, at: usize) -> Result<Endpoint> {
+        let endpoint = self.endpoints.remove(at).map_err(|_| ENODEV)?;
+        self.iommu.release(&endpoint)?;
+        Ok(endpoint)
+    }
+
+    /// The probed devices, in the order in which they were.
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// The device at `at`.
+    pub(crate) fn endpoint(&self, at: usize) -> Result<&Endpoint> {
+        self.endpoints.get(at).ok_or(ENODEV)
+    }
+
+    /// The group of the first device.
+    pub(crate) fn group(&self) -> Result<&Arc<Group>> {
+        Ok(self.endpoint(0)?.group())
+    }
+
+    /// The hardware and its driver.
+    pub(crate) fn plain(&self) -> &Plain {
+        &self.plain
+    }
+
+    /// What fails.
+    pub(crate) fn faults(&self) -> &FaultPlan {
+        self.plain.faults()
+    }
+
+    /// Adds a rule to what fails.
+    pub(crate) fn fail(&self, rule: Rule) -> Result {
+        self.faults().add(rule)
+    }
+
+    /// The calls the driver got.
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// Makes a marked paging domain for the first device.
+    pub(crate) fn domain(&self) -> Result<Arc<Domain>> {
+        self.domain_for(0)
+    }
+
+    /// Makes a marked paging domain for the device at `at`.
+    pub(crate) fn domain_for(&self, at: usize) -> Result<Arc<Domain>> {
+        let flags = PagingFlags::default();
+        let domain = self.plain.alloc_paging(self.endpoint(at)?.device(), flags)?;
+        mark::mark(&domain)?;
+        Ok(domain)
+    }
+
+    /// Where the DMA of device `id` gets to at the mark.
+    pub(crate) fn truth(&self, id: u32) -> Reach {
+        self.plain.dma(EndpointId(id), None, mark::IOVA)
+    }
+
+    /// Checks that all devices get to where `domain` sends them.
+    pub(crate) fn check_all_reach(&self, domain: &Arc<Domain>) -> Outcome {
+        for endpoint in &self.endpoints {
+            let id = endpoint.device().id().0;
+            let (truth, expected) = (self.truth(id), oracle::reach(domain));
+            check!(truth == expected, "device {} reaches {:x?}, not {:x?}", id, truth, expected);
+        }
+        oracle::check(self)
+    }
+
+    /// Checks that the driver was called to attach exactly these, in this order: device, target,
+    /// origin. Forgets what was recorded.
+    pub(crate) fn check_attached(
+        &self,
+        expected: &[(u32, &Arc<Domain>, Option<&Arc<Domain>>)],
+    ) -> Outcome {
+        let events = self.recorder.take();
+        check!(
+            events.len() == expected.len(),
+            "{} calls, expected {}: {:?}",
+            events.len(),
+            expected.len(),
+            &events[..]
+        );
+        for (event, (id, to, from)) in events.iter().zip(expected) {
+            let matches = matches!(
+                event,
+                Event { endpoint, call: Call::Attach { pasid: None, to: t, from: f, .. } }
+                    if endpoint.0 == *id && *t == Tag::of(to) && *f == from.map(Tag::of)
+            );
+            check!(matches, "unexpected call {:?}", event);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Fixture {
+    fn drop(&mut self) {
+        self.plain.faults().clear();
+        for endpoint in &self.endpoints {
+            let _ = self.iommu.release(endpoint);
+        }
+    }
+}
+
+/// A paging domain of a driver that does not exist.
+pub(crate) fn foreign_domain() -> Result<Arc<Domain>> {
+    struct Foreign;
+    impl DomainData for Foreign {
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+    Domain::new(Kind::Paging, DriverKey::of::<Foreign>(), Foreign)
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Telling by a DMA access which domain a device is on.
+//!
+//! Every domain of a test maps [`IOVA`] to a page of its own, so that one access, done by the
+//! hardware model, tells them all apart, whatever the family.
+
+use crate::iommu::{
+    DmaPolicy,
+    Domain,
+    Prot,
+    Strictness, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// Where every domain of a test has its mark. Reachable with 32 address bits.
+pub(crate) const IOVA: u64 = 0x1000_0000;
+
+/// Bytes of a mark.
+pub(crate) const SIZE: u64 = 0x1000;
+
+/// The next page nobody uses as mark.
+pub(crate) fn next_page() -> u64 {
+    static NEXT: Atomic<u64> = Atomic::new(0);
+    (1 << 44) + NEXT.fetch_add(SIZE, Relaxed)
+}
+
+/// Gives a domain its mark.
+///
+/// # Errors
+///
+/// Those of [`Domain::map`].
+pub(crate) fn mark(domain: &Domain) -> Result {
+    domain.map(IOVA, next_page(), SIZE, Prot::RW)
+}
+
+/// An IOVA layer that marks the default domains it adopts, and does nothing else.
+pub(crate) struct MarkingPolicy {
+    /// What it fails with.
+    pub(crate) fails: Option<Error>,
+}
+
+impl DmaPolicy for MarkingPolicy {
+    fn adopt(
+        &self,
+        domain: &Arc<Domain>,
+        want: Strictness,
+        deferred_flush: bool,
+    ) -> Result<Strictness> {
+        self.fails.map_or(Ok(()), Err)?;
+        mark(domain)?;
+        Ok(match deferred_flush {
+            true => want,
+            false => Strictness::Strict,
+        })
+    }
+
+    fn go_lazy(&self, _domain: &Arc<Domain>) -> Result {
+        self.fails.map_or(Ok(()), Err)
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A driver that passes every call on to another one and writes it down.
+
+use crate::{
+    iommu::{
+        AttachError,
+        Attached,
+        DefaultType,
+        Device,
+        Domain,
+        Driver,
+        DriverKey,
+        EndpointId,
+        Features,
+        GroupKey,
+        PagingFlags,
+        Pasid,
+        Probed,
+        Region, //
+    },
+    kapi::{
+        new_mutex,
+        Mutex, //
+    },
+};
+use core::ptr;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Which domain a call was about, comparable also after the domain was freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tag(usize);
+
+impl Tag {
+    /// The tag of `domain`.
+    pub(crate) fn of(domain: &Arc<Domain>) -> Self {
+        Self(ptr::from_ref::<Domain>(domain).addr())
+    }
+}
+
+/// A call that may change what a device reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// [`Driver::attach`], or [`Driver::set_pasid`] where there is a PASID.
+    Attach {
+        /// For which PASID.
+        pasid: Option<Pasid>,
+        /// The target.
+        to: Tag,
+        /// What the core said the device was on.
+        from: Option<Tag>,
+        /// Whether it succeeded.
+        done: bool,
+    },
+    /// [`Driver::probe`].
+    Probe,
+    /// [`Driver::release`].
+    Release,
+}
+
+/// One call for one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Event {
+    /// The device.
+    pub(crate) endpoint: EndpointId,
+    /// The call.
+    pub(crate) call: Call,
+}
+
+/// See the module.
+#[pin_data]
+pub(crate) struct Recorder {
+    inner: Arc<dyn Driver>,
+    #[pin]
+    events: Mutex<KVec<Event>>,
+}
+
+impl Recorder {
+    /// Wraps a driver.
+    pub(crate) fn new(inner: Arc<dyn Driver>) -> impl PinInit<Self> {
+        pin_init!(Self {
+            inner,
+            events <- new_mutex!(KVec::new(), "Recorder::events"),
+        })
+    }
+
+    /// Takes what was written down so far.
+    pub(crate) fn take(&self) -> KVec<Event> {
+        core::mem::take(&mut *self.events.lock())
+    }
+
+    /// Forgets what was written down so far, and returns how much it was.
+    pub(crate) fn clear(&self) -> usize {
+        let mut events = self.events.lock();
+        let count = events.len();
+        events.clear();
+        count
+    }
+
+    fn note(&self, dev: EndpointId, call: Call) {
+        let event = Event {
+            endpoint: dev,
+            call,
+        };
+        // A test that runs out of memory here finds an event missing, and fails.
+        let _ = self.events.lock().push(event, GFP_KERNEL);
+    }
+}
+
+impl Driver for Recorder {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn key(&self) -> DriverKey {
+        self.inner.key()
+    }
+
+    fn features(&self) -> Features {
+        self.inner.features()
+    }
+
+    fn probe(&self, id: EndpointId) -> Result<Probed> {
+        self.note(id, Call::Probe);
+        self.inner.probe(id)
+    }
+
+    fn group(&self, dev: &Device) -> Result<GroupKey> {
+        self.inner.group(dev)
+    }
+
+    fn default_type(&self, dev: &Device) -> Option<DefaultType> {
+        self.inner.default_type(dev)
+    }
+
+    fn is_attach_deferred(&self, dev: &Device) -> bool {
+        self.inner.is_attach_deferred(dev)
+    }
+
+    fn regions(&self, dev: &Device) -> Result<KVec<Region>> {
+        self.inner.regions(dev)
+    }
+
+    fn blocked(&self) -> Option<&Arc<Domain>> {
+        self.inner.blocked()
+    }
+
+    fn identity(&self) -> Option<&Arc<Domain>> {
+        self.inner.identity()
+    }
+
+    fn release_domain(&self) -> Option<&Arc<Domain>> {
+        self.inner.release_domain()
+    }
+
+    fn alloc_paging(&self, dev: &Device, flags: PagingFlags) -> Result<Arc<Domain>> {
+        self.inner.alloc_paging(dev, flags)
+    }
+
+    fn attach(
+        &self,
+        dev: &Device,
+        to: &Arc<Domain>,
+        from: Option<&Arc<Domain>>,
+    ) -> Result<Attached, AttachError> {
+        let result = self.inner.attach(dev, to, from);
+        let call = Call::Attach {
+            pasid: None,
+            to: Tag::of(to),
+            from: from.map(Tag::of),
+            done: result.is_ok(),
+        };
+        self.note(dev.id(), call);
+        result
+    }
+
+    fn set_pasid(
+        &self,
+        dev: &Device,
+        pasid: Pasid,
+        to: &Arc<Domain>,
+        from: Option<&Arc<Domain>>,
+    ) -> Result<(), AttachError> {
+        let result = self.inner.set_pasid(dev, pasid, to, from);
+        let call = Call::Attach {
+            pasid: Some(pasid),
+            to: Tag::of(to),
+            from: from.map(Tag::of),
+            done: result.is_ok(),
+        };
+        self.note(dev.id(), call);
+        result
+    }
+
+    fn release(&self, dev: &Device) {
+        self.note(dev.id(), Call::Release);
+        self.inner.release(dev);
+    }
+}
