@@ -23,6 +23,7 @@ mod fixture;
 mod mark;
 mod oracle;
 mod recorder;
+mod rig;
 mod suites;
 
 use kernel::prelude::*;

@@ -35,6 +35,9 @@ use kernel::{
 pub(crate) struct Tag(usize);
 
 impl Tag {
+    /// The tag of no domain.
+    pub(crate) const NONE: Self = Self(0);
+
     /// The tag of `domain`.
     pub(crate) fn of(domain: &Arc<Domain>) -> Self {
         Self(ptr::from_ref::<Domain>(domain).addr())

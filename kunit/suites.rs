@@ -4,7 +4,9 @@
 
 mod attach;
 mod detach;
+mod handle;
 mod harness;
+mod replace;
 
 use crate::kapi::kunit;
 use kernel::fmt;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One group of plain devices behind either core, for cases that both must pass.
+
+mod ours;
+
+use crate::{
+    iommu::{
+        EndpointId,
+        Pasid, //
+    },
+    kapi::kunit::{
+        check,
+        Outcome,
+        Param, //
+    },
+    mark,
+    mock::{
+        fault::Rule,
+        hw::Reach,
+        plain::Plain, //
+    },
+    recorder::{
+        Call,
+        Recorder,
+        Tag, //
+    },
+};
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+/// A core under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Core {
+    /// `rust/group`.
+    Ours,
+}
+
+/// What a case is run with.
+pub(crate) struct Setting {
+    /// The core.
+    pub(crate) core: Core,
+    /// Members of the group.
+    pub(crate) members: u32,
+}
+
+impl Param for Setting {
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let core = match self.core {
+            Core::Ours => "our core",
+        };
+        write!(f, "{core}, {} members", self.members)
+    }
+}
+
+impl Setting {
+    const fn new(core: Core, members: u32) -> Self {
+        Self { core, members }
+    }
+
+    /// Builds what it says.
+    pub(crate) fn build(&self) -> Result<KBox<dyn Rig>> {
+        match self.core {
+            Core::Ours => Ok(KBox::new(ours::Ours::new(self.members)?, GFP_KERNEL)?),
+        }
+    }
+}
+
+/// Every core with every group size.
+pub(crate) const SETTINGS: [Setting; 3] = [
+    Setting::new(Core::Ours, 1),
+    Setting::new(Core::Ours, 2),
+    Setting::new(Core::Ours, 5),
+];
+
+/// A domain of a rig.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DomainNo(pub(crate) usize);
+
+/// A handle of a rig.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HandleNo(pub(crate) u64);
+
+/// One group of plain devices numbered from 0, with [`PASIDS`] PASIDs each, whose default domain is
+/// identity, behind a core. All goes away when dropped.
+///
+/// Errors are the core's own, with the soft one as [`Self::soft`].
+pub(crate) trait Rig {
+    /// The hardware and its driver.
+    fn plain(&self) -> &Plain;
+
+    /// The calls the driver got.
+    fn recorder(&self) -> &Recorder;
+
+    /// How this core says that a domain does not fit.
+    fn soft(&self) -> Error;
+
+    /// Makes a marked paging domain.
+    fn domain(&mut self) -> Result<DomainNo>;
+
+    /// Where a device on the domain gets to at the mark.
+    fn reach(&self, domain: DomainNo) -> Reach;
+
+    /// The domain's tag in the recorder.
+    fn tag(&self, domain: DomainNo) -> Tag;
+
+    /// Frees a domain that nobody is on.
+    fn free(&mut self, domain: DomainNo);
+
+    /// Attaches the group, with a handle or without.
+    fn attach(&mut self, domain: DomainNo, handle: Option<HandleNo>) -> Result;
+
+    /// Replaces the group's domain and handle.
+    fn replace(&mut self, domain: DomainNo, handle: HandleNo) -> Result;
+
+    /// Detaches the group, and the handle with it.
+    fn detach(&mut self, domain: DomainNo);
+
+    /// The handle of the group's domain.
+    fn handle(&self) -> Result<HandleNo>;
+
+    /// Claims the group.
+    fn claim(&mut self) -> Result;
+
+    /// Releases the claim of the group.
+    fn release(&mut self);
+
+    /// Claims the group through one device for `owner`, which is not 0.
+    fn claim_device(&mut self, at: u32, owner: u64) -> Result;
+
+    /// Releases such a claim.
+    fn release_device(&mut self, at: u32);
+
+    /// Binds a kernel driver to a device.
+    fn bind(&mut self, at: u32) -> Result;
+
+    /// Unbinds it.
+    fn unbind(&mut self, at: u32);
+
+    /// Attaches a PASID through one device.
+    fn attach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) -> Result;
+
+    /// Replaces the domain of a PASID.
+    fn replace_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid, handle: HandleNo)
+        -> Result;
+
+    /// Detaches a PASID.
+    fn detach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid);
+
+    /// Unplugs a device.
+    fn unplug(&mut self, at: u32) -> Result;
+}
+
+/// One more than the largest PASID of a device of a rig.
+pub(crate) const PASIDS: u32 = 8;
+
+impl dyn Rig {
+    /// Adds a rule to what fails.
+    pub(crate) fn fail(&self, rule: Rule) -> Result {
+        self.plain().faults().add(rule)
+    }
+
+    /// Where a device at home gets to at the mark.
+    pub(crate) fn home(&self) -> Reach {
+        Reach::Memory(mark::IOVA)
+    }
+
+    /// Where a device gets to at the mark.
+    pub(crate) fn truth(&self, at: u32) -> Reach {
+        self.plain().dma(EndpointId(at), None, mark::IOVA)
+    }
+
+    /// Where the DMA of a PASID gets to at the mark.
+    pub(crate) fn pasid_truth(&self, at: u32, pasid: Pasid) -> Reach {
+        self.plain().dma(EndpointId(at), Some(pasid), mark::IOVA)
+    }
+
+    /// Checks that devices `0..members` get there.
+    pub(crate) fn check_all(&self, members: u32, expected: Reach) -> Outcome {
+        for at in 0..members {
+            let truth = self.truth(at);
+            check!(truth == expected, "device {at} reaches {truth:x?}, not {expected:x?}");
+        }
+        Ok(())
+    }
+
+    /// Checks that the driver was called to attach these, in this order: device, target, origin;
+    /// no tag where it may be any domain of the core. Forgets what was recorded.
+    pub(crate) fn check_calls(&self, expected: &[(u32, Option<Tag>, Option<Tag>)]) -> Outcome {
+        let events = self.recorder().take();
+        check!(
+            events.len() == expected.len(),
+            "{} calls, expected {}: {:?}",
+            events.len(),
+            expected.len(),
+            &events[..]
+        );
+        for (event, (at, to, from)) in events.iter().zip(expected) {
+            let Call::Attach { to: t, from: f, .. } = event.call else {
+                check!(false, "unexpected call {:?}", event);
+                continue;
+            };
+            let right = event.endpoint == EndpointId(*at)
+                && to.is_none_or(|to| to == t)
+                && (from.is_none() || *from == f);
+            check!(right, "unexpected call {:?}", event);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rig for our core.
+
+use super::{
+    DomainNo,
+    HandleNo,
+    Rig,
+    PASIDS, //
+};
+use crate::{
+    fixture::{
+        Fixture,
+        Setup, //
+    },
+    group::{
+        Handle,
+        Owner, //
+    },
+    iommu::{
+        Domain,
+        Pasid, //
+    },
+    kapi::errno,
+    mock::{
+        hw::Reach,
+        plain::Plain, //
+    },
+    oracle,
+    recorder::{
+        Recorder,
+        Tag, //
+    },
+};
+use core::num::NonZeroU64;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// See the module.
+pub(super) struct Ours {
+    fixture: Fixture,
+    domains: KVec<Option<Arc<Domain>>>,
+}
+
+impl Ours {
+    pub(super) fn new(members: u32) -> Result<Self> {
+        let mut setup = Setup::ordinary(members)?.without_dma();
+        for at in 0..setup.endpoints.len() {
+            setup = setup.endpoint(at, |endpoint| endpoint.max_pasids = PASIDS);
+        }
+        Ok(Self {
+            fixture: setup.probe()?,
+            domains: KVec::new(),
+        })
+    }
+
+    fn get(&self, domain: DomainNo) -> Result<&Arc<Domain>> {
+        let slot = self.domains.get(domain.0).ok_or(ENOENT)?;
+        slot.as_ref().ok_or(ENOENT)
+    }
+
+    fn new_handle(handle: HandleNo) -> Result<Arc<Handle>> {
+        Handle::new(handle.0)
+    }
+}
+
+fn owner(number: u64) -> Result<Owner> {
+    Ok(Owner(NonZeroU64::new(number).ok_or(EINVAL)?))
+}
+
+impl Rig for Ours {
+    fn plain(&self) -> &Plain {
+        self.fixture.plain()
+    }
+
+    fn recorder(&self) -> &Recorder {
+        self.fixture.recorder()
+    }
+
+    fn soft(&self) -> Error {
+        errno::emediumtype()
+    }
+
+    fn domain(&mut self) -> Result<DomainNo> {
+        let number = self.domains.len();
+        let domain = self.fixture.domain()?;
+        self.domains.push(Some(domain), GFP_KERNEL)?;
+        Ok(DomainNo(number))
+    }
+
+    fn reach(&self, domain: DomainNo) -> Reach {
+        self.get(domain).map_or(Reach::Aborted, oracle::reach)
+    }
+
+    fn tag(&self, domain: DomainNo) -> Tag {
+        self.get(domain).map_or(Tag::NONE, Tag::of)
+    }
+
+    fn free(&mut self, domain: DomainNo) {
+        if let Some(slot) = self.domains.get_mut(domain.0) {
+            *slot = None;
+        }
+    }
+
+    fn attach(&mut self, domain: DomainNo, handle: Option<HandleNo>) -> Result {
+        let group = self.fixture.group()?;
+        match handle {
+            None => group.attach(self.get(domain)?)?,
+            Some(handle) => group.attach_with(self.get(domain)?, Self::new_handle(handle)?)?,
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, domain: DomainNo, handle: HandleNo) -> Result {
+        let group = self.fixture.group()?;
+        group.replace(self.get(domain)?, Some(Self::new_handle(handle)?))?;
+        Ok(())
+    }
+
+    fn detach(&mut self, domain: DomainNo) {
+        if let (Ok(group), Ok(domain)) = (self.fixture.group(), self.get(domain)) {
+            group.detach(domain);
+        }
+    }
+
+    fn handle(&self) -> Result<HandleNo> {
+        let (handle, _) = self.fixture.group()?.handle_of(None, None)?;
+        Ok(HandleNo(handle.cookie()))
+    }
+
+    fn claim(&mut self) -> Result {
+        Ok(self.fixture.group()?.claim(owner(1)?)?)
+    }
+
+    fn release(&mut self) {
+        if let Ok(group) = self.fixture.group() {
+            group.release_claims();
+        }
+    }
+
+    fn claim_device(&mut self, at: u32, by: u64) -> Result {
+        Ok(self.fixture.endpoint(at as usize)?.claim(owner(by)?)?)
+    }
+
+    fn release_device(&mut self, at: u32) {
+        if let Ok(endpoint) = self.fixture.endpoint(at as usize) {
+            endpoint.release_claim();
+        }
+    }
+
+    fn bind(&mut self, at: u32) -> Result {
+        self.fixture.endpoint(at as usize)?.use_default()
+    }
+
+    fn unbind(&mut self, at: u32) {
+        if let Ok(endpoint) = self.fixture.endpoint(at as usize) {
+            endpoint.unuse_default();
+        }
+    }
+
+    fn attach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) -> Result {
+        let endpoint = self.fixture.endpoint(at as usize)?;
+        Ok(endpoint.attach_pasid(self.get(domain)?, pasid, None)?)
+    }
+
+    fn replace_pasid(
+        &mut self,
+        at: u32,
+        domain: DomainNo,
+        pasid: Pasid,
+        handle: HandleNo,
+    ) -> Result {
+        let endpoint = self.fixture.endpoint(at as usize)?;
+        let handle = Self::new_handle(handle)?;
+        endpoint.replace_pasid(self.get(domain)?, pasid, handle)?;
+        Ok(())
+    }
+
+    fn detach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) {
+        let endpoint = self.fixture.endpoint(at as usize);
+        if let (Ok(endpoint), Ok(domain)) = (endpoint, self.get(domain)) {
+            endpoint.detach_pasid(domain, pasid);
+        }
+    }
+
+    fn unplug(&mut self, at: u32) -> Result {
+        self.fixture.unplug(at as usize).map(|_| ())
+    }
+}
