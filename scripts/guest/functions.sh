@@ -42,5 +42,6 @@ lockdep_is_on() {
 }
 
 set_glob() {
-	echo "$1" >/sys/module/kunit/parameters/filter_glob
+	# No newline: it would become part of the glob.
+	printf '%s' "$1" >/sys/module/kunit/parameters/filter_glob
 }

@@ -16,7 +16,7 @@ from .ui import Failure, report_failure, say
 
 def _kunit(session: Session) -> int:
     tally = Tally()
-    tally.attempt("KUnit", lambda: suites.run(session.settings, session.kernel("kunit"),
+    tally.attempt("KUnit", lambda: suites.run(session.settings, session.source,
                                               session.tools, True))
     return tally.close()
 
@@ -53,7 +53,8 @@ COMMANDS: dict[str, Callable[[Session], int]] = {
 
 def main(arguments: list[str]) -> int:
     """Run one command; failures are told in one place."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         say("usage: python3 -m imock " + "|".join(COMMANDS))
         return 2

@@ -3,21 +3,20 @@
 
 from __future__ import annotations
 
-from . import cycles, demo, kernels, lint, modules, packages, source, suites
+from . import cycles, demo, lint, modules, packages, source, suites
 from .session import Session
 from .tally import Tally
 from .ui import Failure, Step, duration, say
 
 
 def _kunit(session: Session) -> Tally:
-    return suites.run(session.settings, session.kernel("kunit"), session.tools, False)
+    return suites.run(session.settings, session.source, session.tools, False)
 
 
 def _kunit_other(session: Session) -> Tally:
     """The other supported kernel: build and KUnit only."""
     tree = source.obtain(session.settings.other_kernel, session.backports)
-    kernel = kernels.uml_kunit(session.settings, tree, session.tools)
-    return suites.run(session.settings, kernel, session.tools, False)
+    return suites.run(session.settings, tree, session.tools, False)
 
 
 def _untouched(session: Session) -> None:

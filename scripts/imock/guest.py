@@ -53,7 +53,7 @@ class Guest:
         conf = {"RUN": self.script, "OUT": "ttyS1" if self.vm else "tty0", **self.conf}
         return initramfs.write(self.name, self.modules, conf)
 
-    def _command(self, log: Path, log_fd: int, interactive: bool) -> list[str]:
+    def _command(self, log: Path, log_fd: int) -> list[str]:
         archive = str(self._initramfs())
         if self.vm:
             program = shutil.which("qemu-system-x86_64")
@@ -66,10 +66,10 @@ class Guest:
                     "-serial", "chardev:log", "-chardev", "stdio,id=out,signal=off",
                     "-serial", "chardev:out", "-kernel", str(self.kernel.image),
                     "-initrd", archive, "-append", " ".join(append)]
-        source = "fd:0" if interactive else "null"
-        return [str(self.kernel.image), "mem=256M", f"initrd={archive}", "con=null",
-                f"con0={source},fd:1", f"con1=null,fd:{log_fd}", "console=tty1", "panic=-1",
-                *self.parameters]
+        # A console whose input is "null" cannot be opened, so both name one file twice.
+        return [str(self.kernel.image), "mem=256M", f"initrd={archive}",
+                "con0=fd:0,fd:1", f"con1=fd:{log_fd},fd:{log_fd}", "console=tty1", "seccomp=auto",
+                "panic=-1", *self.parameters]
 
     def run(self, timeout: float, on_line: Callable[[str], None]) -> Result:
         """Run to the end; every line between begin and end goes to on_line."""
@@ -78,7 +78,7 @@ class Guest:
         result = Result(-1, kernel_log=log)
         with open(log, "w+b") as kernel_log, open(host, "wb") as errors:
             process = subprocess.Popen(
-                self._command(log, kernel_log.fileno(), False), stdin=subprocess.DEVNULL,
+                self._command(log, kernel_log.fileno()), stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
                 pass_fds=(kernel_log.fileno(),))
             try:
@@ -130,7 +130,7 @@ class Guest:
         saved = termios.tcgetattr(0) if sys.stdin.isatty() else None
         try:
             with open(log, "w+b") as kernel_log, open(log_path(f"{self.name}-host"), "wb") as errors:
-                process = subprocess.Popen(self._command(log, kernel_log.fileno(), True),
+                process = subprocess.Popen(self._command(log, kernel_log.fileno()),
                                            stderr=errors, pass_fds=(kernel_log.fileno(),))
                 try:
                     process.wait()

@@ -40,7 +40,7 @@ class Session:
     def kernel(self, flavour: str) -> Kernel:
         """A kernel of the source in question, built if need be."""
         if flavour not in self._kernels:
-            build = {"uml": kernels.uml, "kunit": kernels.uml_kunit, "x86": kernels.x86}[flavour]
+            build = {"uml": kernels.uml, "x86": kernels.x86}[flavour]
             tools = self.tools
             self._kernels[flavour] = build(self.settings, self.source, tools)
         return self._kernels[flavour]

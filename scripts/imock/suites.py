@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 from typing import Any, Iterator
 
-from . import kernels
+from . import kernels, view
 from .kernels import Kernel
 from .proc import Lock, log_path, logged
 from .settings import Settings
+from .source import Source
 from .splat import splats
 from .tally import Tally
 from .toolchain import Toolchain
@@ -53,13 +54,21 @@ def _show_failures(log: Path) -> None:
     say(f"    full log: {log}")
 
 
-def run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> Tally:
-    """Run the suites of a finished build; quick leaves out what is slow."""
+def run(settings: Settings, source: Source, tools: Toolchain, quick: bool) -> Tally:
+    """Build and run the suites; quick leaves out what is slow.
+
+    One lock around both, lest another checkout puts its own suites between.
+    """
+    with Lock.hold():
+        return _run(settings, kernels.uml_kunit(settings, source, tools), tools, quick)
+
+
+def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> Tally:
     label = kernel.source.series
     log = log_path(f"kunit-{label}")
     report = log.with_suffix(".json")
     report.unlink(missing_ok=True)
-    tree = kernels.view.refresh(kernel.source)
+    tree = view.folder(kernel.source)
     command = [*kernels.kunit_py(tree, tools, "exec", kernel.objects), f"--json={report}",
                "--failed", "--timeout", str(QUICK_TIMEOUT if quick else FULL_TIMEOUT)]
     if quick:
@@ -67,7 +76,7 @@ def run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> Ta
     for parameter in settings.test_params("iommu_mock_kunit."):
         command += ["--kernel_args", parameter]
     command.append(settings.filter or OURS)
-    with Lock.hold(), Step(f"KUnit suites on UML {kernel.source.label}") as step:
+    with Step(f"KUnit suites on UML {kernel.source.label}") as step:
         code = logged(step, command, log, env=tools.env(), accept=lambda status: True)
         raw = log_path(f"kunit-{label}-kernel")
         if (kernel.objects / "test.log").is_file():

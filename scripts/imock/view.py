@@ -26,11 +26,16 @@ def build_folder(source: Source) -> Path:
     return cache_dir() / "build" / source.key
 
 
+def folder(source: Source) -> Path:
+    """Where the view of a source is."""
+    return cache_dir() / "view" / source.key
+
+
 def refresh(source: Source) -> Path:
     """Bring the view up to date with the tree; the caller holds the lock."""
-    view = cache_dir() / "view" / source.key
-    for folder in REAL:
-        _refresh_folder(source.tree / folder, view / folder, folder)
+    view = folder(source)
+    for name in REAL:
+        _refresh_folder(source.tree / name, view / name, name)
     _copy_folder(source.tree / COPIED, view / COPIED)
     for name, edit in ((KCONFIG, with_kconfig), (MAKEFILE, with_makefile)):
         _write(view / name, edit((source.tree / name).read_text()))
@@ -38,18 +43,18 @@ def refresh(source: Source) -> Path:
     return view
 
 
-def _is_ours(folder: str, name: str) -> bool:
-    path = os.path.normpath(os.path.join(folder, name))
+def _is_ours(parent: str, name: str) -> bool:
+    path = os.path.normpath(os.path.join(parent, name))
     return path in REAL or path in (COPIED, KCONFIG, MAKEFILE, GRAFT_DIR)
 
 
-def _refresh_folder(origin: Path, mirror: Path, folder: str) -> None:
+def _refresh_folder(origin: Path, mirror: Path, parent: str) -> None:
     mirror.mkdir(parents=True, exist_ok=True)
     wanted = {name for name in os.listdir(origin)
-              if not _is_ours(folder, name) and name != ".git"}
+              if not _is_ours(parent, name) and name != ".git"}
     for name in os.listdir(mirror):
         path = mirror / name
-        if _is_ours(folder, name):
+        if _is_ours(parent, name):
             continue
         if name in wanted and path.is_symlink() and os.readlink(path) == str(origin / name):
             wanted.discard(name)
