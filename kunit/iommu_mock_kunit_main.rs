@@ -22,6 +22,7 @@ use rust::{
 mod fixture;
 mod mark;
 mod oracle;
+mod random;
 mod recorder;
 mod rig;
 mod suites;

@@ -56,7 +56,7 @@ impl Param for Setting {
 }
 
 impl Setting {
-    const fn new(core: Core, members: u32) -> Self {
+    pub(crate) const fn new(core: Core, members: u32) -> Self {
         Self { core, members }
     }
 

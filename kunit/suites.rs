@@ -3,6 +3,7 @@
 //! All suites, and what they are run with.
 
 mod attach;
+mod defect;
 mod detach;
 mod handle;
 mod harness;

@@ -16,7 +16,11 @@ use core::{
 use kernel::{
     bindings,
     fmt,
-    prelude::*, //
+    prelude::*,
+    sync::atomic::{
+        Atomic,
+        Relaxed, //
+    },
 };
 
 /// What a case that failed returns. The failure has been reported when it is made.
@@ -41,6 +45,9 @@ impl From<kernel::alloc::AllocError> for Failed {
 
 /// Marks the running case as failed at `place`, prints why, and returns the token to fail with.
 pub(crate) fn fail(place: &Location<'_>, why: fmt::Arguments<'_>) -> Failed {
+    if EXPECTED.load(Relaxed) {
+        return Failed(());
+    }
     kernel::kunit::err(fmt!(
         "    # {}:{}: {}\n",
         place.file(),
@@ -98,42 +105,78 @@ fn current() -> Option<ptr::NonNull<bindings::kunit>> {
     ptr::NonNull::new(unsafe { bindings::kunit_get_current_test() })
 }
 
-/// A scope in which the WARNs of this task are counted and not printed.
+/// A scope in which the WARNs of this task are counted and not printed. Scopes nest.
 ///
 /// # Invariants
 ///
-/// `test` is the running test and `handle` its active suppression.
+/// `test` is the running test, and `handle` its suppression, active until the outermost scope ends.
 pub(crate) struct WarnCounter {
     test: ptr::NonNull<bindings::kunit>,
     handle: ptr::NonNull<bindings::kunit_suppressed_warning>,
+    /// WARNs before this scope.
+    base: u32,
+    outermost: bool,
 }
 
+/// The test and suppression of the outermost scope. KUnit runs one test at a time.
+static OUTERMOST: [Atomic<usize>; 2] = [Atomic::new(0), Atomic::new(0)];
+
 impl WarnCounter {
-    /// Starts counting. Scopes do not nest. Must run inside a case.
+    /// Starts counting. Must run inside a case.
     pub(crate) fn start() -> Result<Self> {
         let test = current().ok_or(EINVAL)?;
-        // SAFETY: `test` is the running test of this task.
-        let handle = unsafe { bindings::kunit_start_suppress_warning(test.as_ptr()) };
+        let [owner, active] = &OUTERMOST;
+        let nested = owner.load(Relaxed) == test.as_ptr().expose_provenance();
+        let handle = match nested {
+            true => ptr::with_exposed_provenance_mut(active.load(Relaxed)),
+            // SAFETY: `test` is the running test of this task.
+            false => unsafe { bindings::kunit_start_suppress_warning(test.as_ptr()) },
+        };
         let handle = ptr::NonNull::new(handle).ok_or(EBUSY)?;
-        // INVARIANT: Both were just obtained.
-        Ok(Self { test, handle })
+        if !nested {
+            owner.store(test.as_ptr().expose_provenance(), Relaxed);
+            active.store(handle.as_ptr().expose_provenance(), Relaxed);
+        }
+        // INVARIANT: Either both were just obtained, or they are those of an outer scope of this
+        // very test, which ends after this one.
+        let mut counter = Self {
+            test,
+            handle,
+            base: 0,
+            outermost: !nested,
+        };
+        counter.base = counter.count();
+        Ok(counter)
     }
 
     /// WARNs raised by this task since [`Self::start`].
     pub(crate) fn count(&self) -> u32 {
         // SAFETY: By the type invariant, the suppression is active.
         let count = unsafe { bindings::kunit_suppressed_warning_count(self.handle.as_ptr()) };
-        u32::try_from(count).unwrap_or(0)
+        u32::try_from(count).unwrap_or(0).saturating_sub(self.base)
     }
 }
 
 impl Drop for WarnCounter {
     fn drop(&mut self) {
+        if !self.outermost {
+            return;
+        }
+        OUTERMOST[0].store(0, Relaxed);
         // SAFETY: By the type invariant, both belong to the running test.
-        unsafe {
-            bindings::kunit_end_suppress_warning(self.test.as_ptr(), self.handle.as_ptr())
-        };
+        unsafe { bindings::kunit_end_suppress_warning(self.test.as_ptr(), self.handle.as_ptr()) };
     }
+}
+
+/// While set, [`fail`] reports nothing.
+static EXPECTED: Atomic<bool> = Atomic::new(false);
+
+/// Runs `body` and returns whether it failed, without the running case being failed by that.
+pub(crate) fn fails(body: impl FnOnce() -> Outcome) -> bool {
+    EXPECTED.store(true, Relaxed);
+    let failed = body().is_err();
+    EXPECTED.store(false, Relaxed);
+    failed
 }
 
 /// A value that a case is run with.

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Proof that the cases can fail: a defect is planted in the core, and the case that is there for
+//! it must notice.
+
+use super::{
+    attach,
+    detach,
+    replace,
+    Size, //
+};
+use crate::{
+    group::defect::{
+        Defect,
+        Planted, //
+    },
+    kapi::kunit::{
+        check,
+        fails,
+        kunit_suite,
+        Outcome,
+        Param,
+        WarnCounter, //
+    },
+    rig::{
+        Core,
+        Setting, //
+    },
+};
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+kunit_suite! {
+    iommu_mock_defect:
+    planted_defect_is_found: each Proof in PROOFS;
+    every_defect_has_a_proof;
+}
+
+/// A defect and the case that finds it.
+struct Proof {
+    defect: Defect,
+    name: &'static str,
+    case: fn() -> Outcome,
+}
+
+impl Param for Proof {
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} by {}", self.defect, self.name)
+    }
+}
+
+/// A proof by a case that takes a group size or a setting.
+macro_rules! proof {
+    ($defect:ident, $suite:ident::$case:ident, $param:expr) => {
+        Proof {
+            defect: Defect::$defect,
+            name: stringify!($case),
+            case: || $suite::$case(&$param),
+        }
+    };
+}
+
+const FIVE: Size = Size { members: 5 };
+const OURS: Setting = Setting::new(Core::Ours, 5);
+
+const PROOFS: [Proof; 8] = [
+    proof!(UnwindSkipped, attach::attach_unwinds_when_a_member_refuses, FIVE),
+    proof!(WrongMemberReverted, attach::attach_unwinds_when_a_member_refuses, FIVE),
+    proof!(EarlyReturnInUnwind, replace::failed_replace_keeps_the_old_domain_on_every_member, OURS),
+    proof!(WarnLost, detach::failed_detach_warns_once_and_blocks_the_device, FIVE),
+    proof!(FallbackMissing, detach::failed_detach_warns_once_and_blocks_the_device, FIVE),
+    proof!(BindAfterFailedReturn, detach::failed_detach_warns_once_and_blocks_the_device, FIVE),
+    proof!(BlockedGap, replace::replace_goes_straight_from_old_to_new, OURS),
+    proof!(HandlePublishedEarly, replace::failed_replace_keeps_the_old_domain_on_every_member, OURS),
+];
+
+fn planted_defect_is_found(proof: &Proof) -> Outcome {
+    let _quiet = WarnCounter::start()?;
+    (proof.case)()?;
+    let planted = Planted::new(proof.defect);
+    let found = fails(proof.case);
+    drop(planted);
+    check!(found, "{} passes in spite of {:?}", proof.name, proof.defect);
+    (proof.case)()
+}
+
+fn every_defect_has_a_proof() -> Outcome {
+    for defect in Defect::ALL {
+        let proven = PROOFS.iter().any(|proof| proof.defect == defect);
+        check!(proven, "no case is known to find {:?}", defect);
+    }
+    Ok(())
+}
