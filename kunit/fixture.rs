@@ -115,16 +115,18 @@ impl Setup {
     pub(crate) fn build(self) -> Result<Fixture> {
         let plain = Plain::new(self.config, self.endpoints)?;
         let recorder = Arc::pin_init(Recorder::new(plain.clone()), GFP_KERNEL)?;
-        let policy: Option<Arc<dyn DmaPolicy>> = match self.dma {
-            true => Some(Arc::new(MarkingPolicy { fails: None }, GFP_KERNEL)?),
+        let policy = Arc::pin_init(MarkingPolicy::new(), GFP_KERNEL)?;
+        let layer: Option<Arc<dyn DmaPolicy>> = match self.dma {
+            true => Some(policy.clone()),
             false => None,
         };
-        let iommu = Iommu::new(recorder.clone(), policy, self.system);
+        let iommu = Iommu::new(recorder.clone(), layer, self.system);
         Ok(Fixture {
             iommu: Arc::pin_init(iommu, GFP_KERNEL)?,
             endpoints: KVec::new(),
             plain,
             recorder,
+            policy,
         })
     }
 
@@ -146,6 +148,7 @@ pub(crate) struct Fixture {
     endpoints: KVec<Endpoint>,
     plain: Arc<Plain>,
     recorder: Arc<Recorder>,
+    policy: Arc<MarkingPolicy>,
 }
 
 impl Fixture {
@@ -197,6 +200,16 @@ impl Fixture {
     /// Adds a rule to what fails.
     pub(crate) fn fail(&self, rule: Rule) -> Result {
         self.faults().add(rule)
+    }
+
+    /// The layer that makes default domains usable.
+    pub(crate) fn policy(&self) -> &MarkingPolicy {
+        &self.policy
+    }
+
+    /// The IOMMU as its bus sees it.
+    pub(crate) fn iommu(&self) -> &Iommu {
+        &self.iommu
     }
 
     /// The calls the driver got.

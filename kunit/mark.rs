@@ -5,11 +5,17 @@
 //! Every domain of a test maps [`IOVA`] to a page of its own, so that one access, done by the
 //! hardware model, tells them all apart, whatever the family.
 
-use crate::iommu::{
-    DmaPolicy,
-    Domain,
-    Prot,
-    Strictness, //
+use crate::{
+    iommu::{
+        DmaPolicy,
+        Domain,
+        Prot,
+        Strictness, //
+    },
+    kapi::{
+        new_mutex,
+        Mutex, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -43,10 +49,27 @@ pub(crate) fn mark(domain: &Domain) -> Result {
     domain.map(IOVA, next_page(), SIZE, Prot::RW)
 }
 
-/// An IOVA layer that marks the default domains it adopts, and does nothing else.
+/// An IOVA layer that marks the default domains it adopts, and fails when told to.
+#[pin_data]
 pub(crate) struct MarkingPolicy {
-    /// What it fails with.
-    pub(crate) fails: Option<Error>,
+    #[pin]
+    fails: Mutex<Option<Error>>,
+}
+
+impl MarkingPolicy {
+    /// Makes one that does not fail.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self { fails <- new_mutex!(None, "MarkingPolicy::fails") })
+    }
+
+    /// Fails from now on with that error, or no longer.
+    pub(crate) fn fail(&self, error: Option<Error>) {
+        *self.fails.lock() = error;
+    }
+
+    fn check(&self) -> Result {
+        self.fails.lock().map_or(Ok(()), Err)
+    }
 }
 
 impl DmaPolicy for MarkingPolicy {
@@ -56,7 +79,7 @@ impl DmaPolicy for MarkingPolicy {
         want: Strictness,
         deferred_flush: bool,
     ) -> Result<Strictness> {
-        self.fails.map_or(Ok(()), Err)?;
+        self.check()?;
         mark(domain)?;
         Ok(match deferred_flush {
             true => want,
@@ -65,6 +88,6 @@ impl DmaPolicy for MarkingPolicy {
     }
 
     fn go_lazy(&self, _domain: &Arc<Domain>) -> Result {
-        self.fails.map_or(Ok(()), Err)
+        self.check()
     }
 }

@@ -106,6 +106,8 @@ pub(crate) struct PlainConfig {
     pub(crate) release_to_blocked: bool,
     /// Paging domains that can be attached to PASIDs are to be had.
     pub(crate) pasid_domains: bool,
+    /// See [`Features::pasid`].
+    pub(crate) pasid: bool,
 }
 
 impl Default for PlainConfig {
@@ -116,6 +118,7 @@ impl Default for PlainConfig {
             has_identity: true,
             release_to_blocked: true,
             pasid_domains: true,
+            pasid: true,
         }
     }
 }
@@ -235,7 +238,7 @@ impl Driver for Plain {
     fn features(&self) -> Features {
         Features {
             deferred_flush: self.config.deferred_flush,
-            pasid: true,
+            pasid: self.config.pasid,
         }
     }
 
