@@ -23,7 +23,7 @@ def _untouched(session: Session) -> None:
     """The modules against the x86-64 build, whose source has no graft in it."""
     kernel = session.kernel("x86")
     _, log = modules.build(session.settings, kernel, session.tools, session.folder("x86"))
-    found = lint.our_warnings(log)
+    found = modules.our_warnings(log)
     if found:
         raise Failure(f"warnings in the module build, the first: {found[0]}", log)
 

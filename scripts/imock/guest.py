@@ -60,7 +60,7 @@ class Guest:
             if program is None:
                 raise Failure("qemu-system-x86_64 is not installed")
             append = ["console=ttyS0,115200", "panic=-1", *self.parameters]
-            return [program, "-M", "q35", "-accel", "kvm", "-accel", "tcg", "-cpu", "max",
+            return [program, "-M", "q35", "-accel", "tcg", "-cpu", "max",
                     "-smp", "2", "-m", "512", "-display", "none", "-monitor", "none",
                     "-no-reboot", "-nodefaults", "-chardev", f"file,id=log,path={log}",
                     "-serial", "chardev:log", "-chardev", "stdio,id=out,signal=off",

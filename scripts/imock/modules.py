@@ -14,21 +14,38 @@ from .settings import BUILD, TOP, Settings, clean_env
 from .toolchain import Toolchain, find_rustc
 from .ui import Failure, Step, say
 
+_RUST_WARNING = re.compile(r"^(warning|error)(\[|:)")
+_C_WARNING = re.compile(r"^(?P<file>[^\s:]+):\d+(:\d+)?: (warning|error):")
 MODULES = ("iommu_mock.ko", "iommu_mock_kunit.ko")
 
 
+def our_warnings(log: Path) -> list[str]:
+    """Warnings of a module build that are about our files."""
+    found = []
+    for line in log.read_text(errors="replace").splitlines():
+        match = _C_WARNING.match(line)
+        if match:
+            path = (TOP / match.group("file")).resolve()
+            if TOP in path.parents:
+                found.append(line)
+        elif (_RUST_WARNING.match(line) and "emitted" not in line) or "WARNING: modpost" in line:
+            found.append(line)
+    return found
+
+
 def build(settings: Settings, kernel: Kernel, tools: Toolchain, name: str,
-          extra: tuple[str, ...] = (), fresh: bool = False) -> tuple[Path, Path]:
+          extra: tuple[str, ...] = (), title: str = "") -> tuple[Path, Path]:
     """Build against one of our kernels; returns the folder and the log.
 
     The folder belongs to one kernel build: when another one takes its name,
-    it is emptied, as kbuild would not notice by itself.
+    it is emptied, as kbuild would not notice by itself. A build with extra
+    options begins from nothing, so that all its warnings show.
     """
     out = BUILD / "modules" / name
     log = log_path(f"modules-{name}")
     marker = out / ".kernel"
-    with Lock.hold(), Step(f"modules for {name}") as step:
-        if fresh or not marker.is_file() or marker.read_text() != str(kernel.objects):
+    with Lock.hold(), Step(title or f"modules for {name}") as step:
+        if extra or not marker.is_file() or marker.read_text() != str(kernel.objects):
             shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         marker.write_text(str(kernel.objects))
@@ -39,6 +56,10 @@ def build(settings: Settings, kernel: Kernel, tools: Toolchain, name: str,
         for module in MODULES:
             if not (out / module).is_file():
                 raise Failure(f"the build ended well but made no {module}", log)
+        if extra:
+            found = our_warnings(log)
+            if found:
+                raise Failure(f"{len(found)} warnings, the first: {found[0]}", log)
     return out, log
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 TAIL_LINES = 25
+TAIL_WIDTH = 160
 NAME_WIDTH = 50
 
 
@@ -45,7 +46,8 @@ def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
         text = path.read_text(errors="replace")
     except OSError:
         return []
-    return [line.rstrip() for line in text.replace("\r", "").rstrip().split("\n")[-lines:]]
+    shown = [line.rstrip()[:TAIL_WIDTH] for line in text.replace("\r", "").rstrip().split("\n")]
+    return [line for line in shown if not line.startswith("$ ")][-lines:]
 
 
 def report_failure(failure: Failure) -> None:
