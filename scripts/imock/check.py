@@ -38,7 +38,7 @@ def run(session: Session) -> int:
         ("lints", lambda: lint.run(session)),
         (f"KUnit on Linux {session.source.series}", lambda: _kunit(session)),
         ("1,000 cycles in UML", lambda: cycles.run(session, False)),
-        ("demo", lambda: demo.run(session, show=False)),
+        ("demo", lambda: demo.check(session)),
         ("module build against an untouched tree", lambda: _untouched(session)),
         ("20 cycles in the VM", lambda: cycles.run(session, True)),
     ]

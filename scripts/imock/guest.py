@@ -71,8 +71,11 @@ class Guest:
                 "con0=fd:0,fd:1", f"con1=fd:{log_fd},fd:{log_fd}", "console=tty1", "seccomp=auto",
                 "panic=-1", *self.parameters]
 
-    def run(self, timeout: float, on_line: Callable[[str], None]) -> Result:
-        """Run to the end; every line between begin and end goes to on_line."""
+    def run(self, timeout: float, on_line: Callable[[str | None], None]) -> Result:
+        """Run to the end; every line between begin and end goes to on_line.
+
+        When nothing is said for a while it is called with None.
+        """
         log = log_path(f"{self.name}-kernel")
         host = log_path(f"{self.name}-host")
         result = Result(-1, kernel_log=log)
@@ -91,7 +94,7 @@ class Guest:
                           log if log.stat().st_size else host)
         return result
 
-    def _read(self, process: subprocess.Popen, deadline: float, on_line: Callable[[str], None],
+    def _read(self, process: subprocess.Popen, deadline: float, on_line: Callable[[str | None], None],
               result: Result) -> None:
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
@@ -104,7 +107,7 @@ class Guest:
                     raise Failure(f"{self.name}: the guest did not end in time; it was stopped",
                                   result.kernel_log)
                 if not selector.select(0.2):
-                    on_line("")
+                    on_line(None)
                     continue
                 chunk = process.stdout.read()
                 if chunk is None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from .ui import Failure
@@ -53,6 +54,11 @@ class Settings:
     """The variables of make's command line, checked once."""
 
     def __init__(self) -> None:
+        if os.uname().machine != "x86_64":
+            raise Failure(f"this is {os.uname().machine}; UML and the VM need x86-64")
+        for path in (TOP, cache_dir()):
+            if re.search(r"[\s:#$']", str(path)):
+                raise Failure(f"{path}: the kernel's build system cannot handle such a path")
         self.kernel = os.environ.get("KERNEL", "").strip() or DEFAULT_KERNEL
         if self.kernel not in KERNELS:
             raise Failure(f"KERNEL={self.kernel}: supported are {' and '.join(KERNELS)}")

@@ -28,8 +28,10 @@ class Toolchain:
     def env(self) -> dict[str, str]:
         """The environment of a kernel build."""
         env = clean_env()
-        for name in ("ARCH", "CROSS_COMPILE", "LLVM", "RUSTFLAGS", "KBUILD_OUTPUT"):
-            env.pop(name, None)
+        for name in list(env):
+            if name in ("ARCH", "CROSS_COMPILE", "LLVM", "CC", "RUSTFLAGS", "KCONFIG_CONFIG") \
+                    or name.startswith("KBUILD_"):
+                del env[name]
         env["PATH"] = f"{self.bindgen.parent}{os.pathsep}{env.get('PATH', '')}"
         env["RUST_LIB_SRC"] = str(self.core)
         env["LIBCLANG_PATH"] = f"/usr/lib/llvm-{self.llvm}/lib"
