@@ -4,6 +4,7 @@
 
 #[path = "../rust"]
 mod rust {
+    pub(crate) mod ccore;
     pub(crate) mod group;
     pub(crate) mod iommu;
     pub(crate) mod kapi;
@@ -26,6 +27,7 @@ mod random;
 mod recorder;
 mod rig;
 mod suites;
+mod walk;
 
 use kernel::prelude::*;
 
@@ -53,4 +55,14 @@ impl kernel::Module for IommuMockKunit {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         Ok(Self)
     }
+}
+
+/// The per cent of the usual number of repetitions that was asked for.
+fn effort() -> u32 {
+    kapi::compat::param(module_parameters::effort.value())
+}
+
+/// The seed of the random tests.
+fn seed() -> u64 {
+    kapi::compat::param(module_parameters::seed.value())
 }

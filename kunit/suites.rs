@@ -8,6 +8,7 @@ mod detach;
 mod handle;
 mod harness;
 mod replace;
+mod walk;
 
 use crate::kapi::kunit;
 use kernel::fmt;

@@ -5,6 +5,7 @@
 //! Shaped like future files of `rust/kernel`: one concept each, no policy. Together with
 //! `rust/ccore` this is the only room with `unsafe` code.
 
+pub(crate) mod compat;
 pub(crate) mod errno;
 mod ffi;
 #[cfg(IOMMU_MOCK_KUNIT)]

@@ -27,10 +27,7 @@ use crate::{
         Setting, //
     },
 };
-use kernel::{
-    fmt,
-    prelude::*, //
-};
+use kernel::fmt;
 
 kunit_suite! {
     iommu_mock_defect:

@@ -76,8 +76,9 @@ impl State {
             member.reset_depth = member.reset_depth.checked_add(1).ok_or(EBUSY)?;
             return Ok(());
         }
+        let astray = member.is_astray();
         let blocking = self.blocking_domain()?;
-        if !is(self.current.as_ref(), &blocking) {
+        if astray || !is(self.current.as_ref(), &blocking) {
             let from = self.current.clone();
             self.attach_member(index, &blocking, from.as_ref(), Policy::MayFail)?;
         }
