@@ -16,6 +16,17 @@ pub(crate) struct Gather {
 }
 
 impl Gather {
+    /// The range from `first` to `last`, both inclusive, of pages of `page` bytes; 0 for any.
+    pub(crate) fn over(first: u64, last: u64, page: u64) -> Self {
+        let range = Some((first, last));
+        Self { range, page }
+    }
+
+    /// Page size of all of it in bytes, or 0.
+    pub(crate) fn page(&self) -> u64 {
+        self.page
+    }
+
     /// First and last unmapped address; both inclusive.
     pub(crate) fn range(&self) -> Option<(u64, u64)> {
         self.range

@@ -125,7 +125,7 @@ fn map_runs(table: &dyn Paging, iova: u64, paddr: u64, size: u64, prot: Prot) ->
             };
         };
         let step = table.map(at, to, page, count, prot);
-        match believable(&step, page, count) {
+        match step.check(page, count) {
             Err(error) => {
                 return Progress {
                     mapped,
@@ -147,12 +147,18 @@ fn map_runs(table: &dyn Paging, iova: u64, paddr: u64, size: u64, prot: Prot) ->
     }
 }
 
-/// Refuses progress of nothing, of more than was asked, and of parts of a page. The kernel's core
-/// loops forever on the first and underflows on the second.
-fn believable(step: &Progress, page: u64, count: u64) -> Result {
-    let whole = step.mapped % page == 0 && step.mapped / page <= count;
-    if !whole || (step.result.is_ok() && step.mapped == 0) {
-        return Err(EIO);
+impl Progress {
+    /// Refuses progress of nothing, of more than was asked, and of parts of a page. The kernel's
+    /// core loops forever on the first and underflows on the second.
+    ///
+    /// # Errors
+    ///
+    /// EIO.
+    pub(crate) fn check(&self, page: u64, count: u64) -> Result {
+        let whole = self.mapped % page == 0 && self.mapped / page <= count;
+        if !whole || (self.result.is_ok() && self.mapped == 0) {
+            return Err(EIO);
+        }
+        Ok(())
     }
-    Ok(())
 }

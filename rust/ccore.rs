@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Any driver of the contract under the kernel's own IOMMU core.
+//!
+//! [`Iommu`] registers a driver, an [`Endpoint`] is a platform device behind it. What is left of
+//! this room is the safe consumer's side of the same core: [`Group`], [`UserDomain`], [`Handle`],
+//! [`UserDriver`].
+//!
+//! # What pins the module
+//!
+//! Nothing. The kernel's core takes a reference on `iommu_ops::owner` for every device it probes,
+//! so that a module could never be unloaded that owns both the operations and the devices. The
+//! table of each instance is on the heap with no owner, which the core permits, and everything
+//! that it leads to is kept alive by references instead: an [`Endpoint`] holds its [`Iommu`], a
+//! paging domain its instance, and dropping an [`Iommu`] waits until the last paging domain that
+//! somebody else still holds, as iommufd may, is freed.
+//!
+//! # Locks
+//!
+//! The core's `iommu_probe_device_lock`, the uses of a [`Group`], `group->mutex`, the table of an
+//! instance's groups, in this order; a driver's own locks come last.
+//!
+//! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
+
+mod answer;
+mod device;
+mod domain;
+mod domain_ops;
+mod endpoint;
+mod ffi;
+mod group;
+mod groups;
+mod instance;
+mod ops;
+mod platform;
+
+pub(crate) use endpoint::Endpoint;
+pub(crate) use group::{
+    Believed,
+    Group,
+    Member, //
+};
+pub(crate) use instance::Iommu;

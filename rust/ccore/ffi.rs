@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C helpers of `helpers.c`, under the names of this module, and what the kernel exports
+//! without declaring it in a header.
+
+use kernel::{
+    bindings,
+    prelude::*, //
+};
+
+unsafe extern "C" {
+    /// Puts a device that has not been added behind the IOMMU of `fwnode`, as its endpoint `id`.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_endpoint_init")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_endpoint_init")]
+    pub(super) fn endpoint_init(
+        dev: *mut bindings::device,
+        fwnode: *mut bindings::fwnode_handle,
+        id: u32,
+        private: *mut c_void,
+    ) -> c_int;
+
+    /// Adds unmapped pages of one size to what is to be flushed.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_gather_add")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gather_add")]
+    pub(super) fn gather_add(
+        domain: *mut bindings::iommu_domain,
+        gather: *mut bindings::iommu_iotlb_gather,
+        iova: c_ulong,
+        size: usize,
+        pgsize: usize,
+    );
+
+    /// The size of the pages to be flushed, or 0.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_gather_page")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gather_page")]
+    pub(super) fn gather_page(gather: *const bindings::iommu_iotlb_gather) -> usize;
+
+    /// Whether an allocation with these flags may sleep.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_gfp_may_sleep")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gfp_may_sleep")]
+    pub(super) safe fn gfp_may_sleep(gfp: bindings::gfp_t) -> bool;
+}
