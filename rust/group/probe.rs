@@ -76,7 +76,8 @@ impl Iommu {
     /// its first default domain. May sleep; takes the list of groups and the group's mutex.
     ///
     /// A device joins its group whatever that is doing: an owned group takes it to the owner's
-    /// domain, and to the domains of its PASIDs.
+    /// domain, and to the domains of its PASIDs. A device that is a member already is what it was;
+    /// no driver is called.
     ///
     /// # Errors
     ///
@@ -84,35 +85,27 @@ impl Iommu {
     /// [`Group::set_default_type`] for the first device. The driver has released it then.
     pub(crate) fn probe(&self, id: EndpointId) -> Result<Endpoint> {
         let mut groups = self.groups.lock();
+        if let Some(endpoint) = groups.iter().find_map(|group| Endpoint::of(group, id)) {
+            return Ok(endpoint);
+        }
         groups.reserve(1, GFP_KERNEL)?;
         let device = Device::probe(&self.driver, id)?;
-        let joined = self.driver.group(&device).and_then(|key| {
-            if let Some(group) = groups.iter().find(|group| group.key() == key).cloned() {
-                let mut state = group.lock();
-                if !state.retired {
-                    state.join(&device)?;
-                    drop(state);
-                    return Ok((group, false));
-                }
-            }
-            let group = self.new_group(key)?;
-            group.lock().join(&device)?;
-            Ok((group, true))
-        });
-        match joined {
-            Ok((group, is_new)) => {
-                if is_new {
-                    groups.retain(|present| present.key() != group.key());
-                    // Room was reserved.
-                    let _ = groups.push_within_capacity(group.clone());
-                }
-                Ok(Endpoint { device, group })
-            }
-            Err(error) => {
-                self.driver.release(&device);
-                Err(error)
+        let give_up = |_: &Error| self.driver.release(&device);
+        let key = self.driver.group(&device).inspect_err(give_up)?;
+        if let Some(group) = groups.iter().find(|group| group.key() == key).cloned() {
+            let mut state = group.lock();
+            if !state.retired {
+                state.join(&device)?;
+                drop(state);
+                return Ok(Endpoint { device, group });
             }
         }
+        let group = self.new_group(key).inspect_err(give_up)?;
+        group.lock().join(&device)?;
+        groups.retain(|present| present.key() != key);
+        // Room was reserved.
+        let _ = groups.push_within_capacity(group.clone());
+        Ok(Endpoint { device, group })
     }
 
     /// Lets a device go. Takes the group's mutex and the list of groups.
@@ -142,6 +135,16 @@ impl Iommu {
 }
 
 impl Endpoint {
+    /// Endpoint `id`, if it is a member of `group`.
+    fn of(group: &Arc<Group>, id: EndpointId) -> Option<Self> {
+        let state = group.lock();
+        let member = state.members.iter().find(|m| m.device.id() == id)?;
+        Some(Self {
+            device: member.device.clone(),
+            group: group.clone(),
+        })
+    }
+
     /// The device.
     pub(crate) fn device(&self) -> &Arc<Device> {
         &self.device
@@ -154,12 +157,19 @@ impl Endpoint {
 }
 
 impl State {
+    /// Makes a device a member. If that fails, the driver has released the device.
     fn join(&mut self, device: &Arc<Device>) -> Result {
         let index = self.members.len();
-        self.members.push(Member::new(device.clone()), GFP_KERNEL)?;
+        let member = Member::new(device.clone());
+        if let Err(error) = self.members.push(member, GFP_KERNEL) {
+            device.driver().release(device);
+            return Err(error.into());
+        }
         let result = self.settle(index);
         if result.is_err() {
-            let _ = self.members.remove(index);
+            if let Ok(member) = self.members.remove(index) {
+                self.let_go(&member);
+            }
             self.forget_if_empty();
         }
         result
@@ -197,10 +207,21 @@ impl State {
             }
         }
         let member = self.members.remove(index).map_err(|_| ENODEV)?;
+        self.let_go(&member);
+        if self.seeded.has(Defect::ReleaseKeepsMember) {
+            let _ = self.members.push(member, GFP_KERNEL);
+        }
+        self.forget_if_empty();
+        Ok(())
+    }
+
+    /// Leaves the device of a former member where it does no harm, and releases it.
+    fn let_go(&self, member: &Member) {
+        let device = &member.device;
         let driver = device.driver();
-        if let Some(refuge) = self.release_domain(&member) {
+        if let Some(refuge) = self.release_domain(member) {
             let old = match &member.belief {
-                Belief::Parked(_) => self.blocking.as_ref(),
+                Belief::Parked(_) => self.blocking.as_ref().or_else(|| driver.blocked()),
                 Belief::Lost(domain) => domain.as_ref(),
                 Belief::OnDomain(_) | Belief::Deferred => self.current.as_ref(),
             };
@@ -208,11 +229,6 @@ impl State {
             let _ = driver.attach(device, refuge, old);
         }
         driver.release(device);
-        if self.seeded.has(Defect::ReleaseKeepsMember) {
-            let _ = self.members.push(member, GFP_KERNEL);
-        }
-        self.forget_if_empty();
-        Ok(())
     }
 
     /// Where to leave a device. A deferred one is not touched at all (R1.5).
