@@ -65,10 +65,11 @@ impl Domain {
         let Ok(table) = self.table() else {
             return 0;
         };
-        if check_aligned(table, iova | size).is_err() || iova.checked_add(size).is_none() {
+        let wraps = |more| iova.checked_add(more).is_none();
+        if check_aligned(table, iova | size).is_err() || size.checked_sub(1).is_none_or(wraps) {
             return 0;
         }
-        let mut done = 0;
+        let mut done: u64 = 0;
         while done < size {
             let (at, left) = (iova + done, size - done);
             let Some(Run { page, count }) = next_run(table.page_sizes(), at, at, left) else {
@@ -79,12 +80,10 @@ impl Domain {
                 break;
             }
             if gather.range().is_none() {
-                gather.add_range(at, unmapped);
+                // The driver leaves the gathering to us: all of the rest, as runs may follow.
+                gather.add_range(at, left);
             }
-            done = match done.checked_add(unmapped) {
-                Some(done) if iova.checked_add(done).is_some() => done,
-                _ => break,
-            };
+            done = done.saturating_add(unmapped);
         }
         done
     }
@@ -127,8 +126,9 @@ fn map_runs(table: &dyn Paging, iova: u64, paddr: u64, size: u64, prot: Prot) ->
         let step = table.map(at, to, page, count, prot);
         match step.check(page, count) {
             Err(error) => {
+                // Whatever it did, it was asked for no more than this.
                 return Progress {
-                    mapped,
+                    mapped: mapped + page * count,
                     result: Err(error),
                 };
             }
