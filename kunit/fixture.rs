@@ -192,6 +192,16 @@ impl Fixture {
         &self.plain
     }
 
+    /// The driver's own blocked domain.
+    pub(crate) fn plain_blocked(&self) -> Result<Arc<Domain>> {
+        Ok(self.plain.blocked().ok_or(ENODEV)?.clone())
+    }
+
+    /// The driver's identity domain.
+    pub(crate) fn plain_identity(&self) -> Result<Arc<Domain>> {
+        Ok(self.plain.identity().ok_or(ENODEV)?.clone())
+    }
+
     /// What fails.
     pub(crate) fn faults(&self) -> &FaultPlan {
         self.plain.faults()
@@ -225,7 +235,9 @@ impl Fixture {
     /// Makes a marked paging domain for the device at `at`.
     pub(crate) fn domain_for(&self, at: usize) -> Result<Arc<Domain>> {
         let flags = PagingFlags::default();
-        let domain = self.plain.alloc_paging(self.endpoint(at)?.device(), flags)?;
+        let domain = self
+            .plain
+            .alloc_paging(self.endpoint(at)?.device(), flags)?;
         mark::mark(&domain)?;
         Ok(domain)
     }
@@ -240,7 +252,13 @@ impl Fixture {
         for endpoint in &self.endpoints {
             let id = endpoint.device().id().0;
             let (truth, expected) = (self.truth(id), oracle::reach(domain));
-            check!(truth == expected, "device {} reaches {:x?}, not {:x?}", id, truth, expected);
+            check!(
+                truth == expected,
+                "device {} reaches {:x?}, not {:x?}",
+                id,
+                truth,
+                expected
+            );
         }
         oracle::check(self)
     }

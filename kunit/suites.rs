@@ -5,8 +5,10 @@
 mod attach;
 mod defect;
 mod detach;
+mod expect;
 mod handle;
 mod harness;
+mod probe;
 mod replace;
 mod walk;
 
