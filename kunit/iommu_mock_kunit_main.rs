@@ -20,6 +20,7 @@ use rust::{
     kapi, //
 };
 
+mod demo;
 mod fixture;
 mod mark;
 mod oracle;
@@ -29,7 +30,14 @@ mod rig;
 mod suites;
 mod walk;
 
-use kernel::prelude::*;
+use demo::Demo;
+use kernel::{
+    debugfs::{
+        Dir,
+        File, //
+    },
+    prelude::*, //
+};
 
 module! {
     type: IommuMockKunit,
@@ -49,11 +57,23 @@ module! {
     },
 }
 
-struct IommuMockKunit;
+/// The debugfs directory of the test module.
+#[pin_data]
+struct IommuMockKunit {
+    #[pin]
+    demo: File<Demo>,
+    _dir: Dir,
+}
 
-impl kernel::Module for IommuMockKunit {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
+impl kernel::InPlaceModule for IommuMockKunit {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let dir = Dir::new(c"iommu_mock_kunit");
+            Ok(try_pin_init!(Self {
+                demo <- dir.read_callback_file(c"demo", Demo::new(), &|demo, f| demo.show(f)),
+                _dir: dir.clone(),
+            }))
+        })
     }
 }
 
