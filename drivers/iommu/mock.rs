@@ -2,6 +2,12 @@
 
 //! The family of mock IOMMUs: models of hardware, and a driver for each.
 
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod control;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod family;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod fault;
 pub(crate) mod hw;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod plain;

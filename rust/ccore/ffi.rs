@@ -8,6 +8,8 @@ use kernel::{
     prelude::*, //
 };
 
+// Without SMP, `struct device` contains a lock that is empty.
+#[allow(improper_ctypes)]
 unsafe extern "C" {
     /// Puts a device that has not been added behind the IOMMU of `fwnode`, as its endpoint `id`.
     #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_endpoint_init")]

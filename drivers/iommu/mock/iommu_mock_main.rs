@@ -4,8 +4,13 @@
 
 #[path = "../../../rust"]
 mod rust {
-    pub(crate) mod group;
+    // These rooms also serve our own core and the tests. The test module uses all of them, and is
+    // compiled without these expectations.
+    #[expect(dead_code)]
+    pub(crate) mod ccore;
+    #[expect(dead_code, unused_imports)]
     pub(crate) mod iommu;
+    #[expect(dead_code, unused_imports)]
     pub(crate) mod kapi;
 }
 #[path = ".."]
@@ -14,12 +19,17 @@ mod drivers {
 }
 use drivers::mock;
 use rust::{
-    group,
+    ccore,
     iommu,
     kapi, //
 };
 
+use kapi::compat::param;
 use kernel::prelude::*;
+use mock::control::{
+    Control,
+    QuickStart, //
+};
 
 module! {
     type: IommuMock,
@@ -27,12 +37,39 @@ module! {
     authors: ["The iommu-mock developers"],
     description: "Mock IOMMUs for testing IOMMU drivers and their core",
     license: "GPL",
+    params: {
+        family: u32 {
+            default: 0,
+            description: "Family of the mock IOMMU made at load: 0 plain",
+        },
+        endpoints: u32 {
+            default: 0,
+            description: "Endpoints of the mock IOMMU made at load; 0 makes none",
+        },
+        group_size: u32 {
+            default: 1,
+            description: "Endpoints in each of its groups",
+        },
+    },
 }
 
-struct IommuMock;
+struct IommuMock {
+    _control: Control,
+}
 
 impl kernel::Module for IommuMock {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        Ok(Self)
+        let number = param(module_parameters::family.value());
+        let family = number.try_into().inspect_err(|_| {
+            pr_err!("no family has the number {number}\n");
+        })?;
+        let quick = QuickStart {
+            family,
+            endpoints: param(module_parameters::endpoints.value()),
+            group_size: param(module_parameters::group_size.value()),
+        };
+        Ok(Self {
+            _control: Control::new(quick)?,
+        })
     }
 }

@@ -6,6 +6,8 @@
 //! is the [`FaultPlan`]: it fails where, how and as untidily as a test wants.
 
 mod domain;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+mod look;
 
 use self::domain::{
     PlainDomain,
@@ -190,17 +192,23 @@ impl Plain {
     /// What the table register has to hold for `to`, if that fits an endpoint at all. No side
     /// effect.
     fn root(&self, dev: &Device, to: &Domain) -> Result<Root, AttachError> {
-        match to.data::<Static>() {
-            Some(Static::Blocked) => return Ok(Root::Blocked),
-            Some(Static::Identity) => return Ok(Root::Identity),
+        if let Some(domain) = to.data::<PlainDomain>() {
+            let reach = Aperture::bits(self.endpoint(dev.id())?.bits);
+            if !Arc::ptr_eq(domain.hardware(), &self.hw) || !reach.contains(&domain.aperture()) {
+                return Err(AttachError::Incompatible);
+            }
+        }
+        Self::translation(to).ok_or(AttachError::Incompatible)
+    }
+
+    /// What the table register holds for a domain; `None` for one of another driver.
+    fn translation(domain: &Domain) -> Option<Root> {
+        match domain.data::<Static>() {
+            Some(Static::Blocked) => return Some(Root::Blocked),
+            Some(Static::Identity) => return Some(Root::Identity),
             None => (),
         }
-        let domain: &PlainDomain = to.data().ok_or(AttachError::Incompatible)?;
-        let reach = Aperture::bits(self.endpoint(dev.id())?.bits);
-        if !Arc::ptr_eq(domain.hardware(), &self.hw) || !reach.contains(&domain.aperture()) {
-            return Err(AttachError::Incompatible);
-        }
-        Ok(Root::Table(domain.table().clone()))
+        Some(Root::Table(domain.data::<PlainDomain>()?.table().clone()))
     }
 
     /// Carries a fault out: `write` writes a register.

@@ -156,16 +156,18 @@ impl Hardware {
         Ok(())
     }
 
+    /// Reads the register of an endpoint's DMA without PASID; `None` where there is no such
+    /// endpoint.
+    pub(crate) fn root(&self, endpoint: u32) -> Option<Root> {
+        let mut endpoints = self.endpoints.lock();
+        Some(registers(&mut endpoints, endpoint).ok()?.rid.clone())
+    }
+
     /// Ends the use of all PASIDs of an endpoint.
     pub(crate) fn clear_pasids(&self, endpoint: u32) {
         if let Ok(registers) = registers(&mut self.endpoints.lock(), endpoint) {
             registers.pasids.clear();
         }
-    }
-
-    /// Number of endpoints.
-    pub(crate) fn len(&self) -> usize {
-        self.endpoints.lock().len()
     }
 
     /// Does one DMA access, tagged with a PASID or not.

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One mock IOMMU under the kernel's core.
+
+use crate::{
+    ccore::{
+        Endpoint,
+        Group,
+        Iommu, //
+    },
+    iommu::EndpointId,
+    mock::family::{
+        Family,
+        Look, //
+    },
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::Arc, //
+};
+
+/// An instance with its endpoints.
+pub(super) struct Instance {
+    family: Family,
+    endpoints: KVec<Endpoint>,
+    look: Arc<dyn Look>,
+    _iommu: Arc<Iommu>,
+}
+
+impl Instance {
+    /// Registers an instance as `iommu_mock.NUMBER` and plugs its endpoints in. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Family::build`], [`Iommu::register`] and [`Endpoint::plug`]. Nothing is left
+    /// then.
+    pub(super) fn new(
+        family: Family,
+        number: u32,
+        endpoints: u32,
+        group_size: u32,
+    ) -> Result<Self> {
+        let mock = family.build(endpoints, group_size)?;
+        let name = CString::try_from_fmt(fmt!("iommu_mock.{number}"))?;
+        let iommu = Iommu::register(mock.driver, name)?;
+        let mut plugged = KVec::new();
+        for id in 0..endpoints {
+            plugged.push(Endpoint::plug(&iommu, EndpointId(id))?, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            family,
+            endpoints: plugged,
+            look: mock.look,
+            _iommu: iommu,
+        })
+    }
+
+    /// What it is.
+    pub(super) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// Its endpoints.
+    pub(super) fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// Its groups, each once.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        let groups = |upto: &[Endpoint], group: &Arc<Group>| {
+            upto.iter().any(|e| Arc::ptr_eq(e.group(), group))
+        };
+        let endpoints = &self.endpoints;
+        endpoints
+            .iter()
+            .enumerate()
+            .map(|(at, endpoint)| (at, endpoint.group()))
+            .filter(move |(at, group)| endpoints.get(..*at).is_some_and(|e| !groups(e, group)))
+            .map(|(_, group)| group)
+    }
+
+    /// Its hardware.
+    pub(super) fn look(&self) -> &dyn Look {
+        &*self.look
+    }
+}

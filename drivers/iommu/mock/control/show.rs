@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What an instance shows in debugfs.
+
+use super::instance::Instance;
+use crate::{
+    ccore::{
+        Believed,
+        Member, //
+    },
+    iommu::{
+        EndpointId,
+        Kind, //
+    },
+    mock::family::Look,
+};
+use kernel::{
+    fmt,
+    prelude::fmt,
+    sync::Arc, //
+};
+
+/// Writes one line per member: endpoint, group, the domain that the kernel's core believes it is
+/// on, where the hardware sends its DMA, and whether these agree.
+pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let look = instance.look();
+    for group in instance.groups() {
+        let Ok(members) = group.members() else {
+            return Err(fmt::Error);
+        };
+        for Member { endpoint, believed } in &members {
+            f.write_fmt(fmt!(
+                "endpoint {} group {} believed {} hardware {} {}\n",
+                endpoint.0,
+                group.number(),
+                ShownBelief(believed),
+                ShownTruth(look, *endpoint),
+                verdict(look, *endpoint, believed),
+            ))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes one number per line.
+pub(super) fn stats(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let look = instance.look();
+    let mut differing = 0;
+    for group in instance.groups() {
+        let members = group.members().map_err(|_| fmt::Error)?;
+        let differs = |m: &&Member| verdict(look, m.endpoint, &m.believed) == DIFFER;
+        differing += members.iter().filter(differs).count();
+    }
+    f.write_fmt(fmt!("family {}\n", instance.family()))?;
+    f.write_fmt(fmt!("endpoints {}\n", instance.endpoints().len()))?;
+    f.write_fmt(fmt!("groups {}\n", instance.groups().count()))?;
+    f.write_fmt(fmt!("differing {differing}\n"))?;
+    f.write_fmt(fmt!("faults {}\n", look.faults()))
+}
+
+const AGREE: &str = "agree";
+const DIFFER: &str = "differ";
+
+fn verdict(look: &dyn Look, endpoint: EndpointId, believed: &Believed) -> &'static str {
+    match believed {
+        Believed::On(domain) if look.is_on(endpoint, domain) => AGREE,
+        Believed::On(_) | Believed::Foreign | Believed::Nothing => DIFFER,
+    }
+}
+
+struct ShownBelief<'a>(&'a Believed);
+
+impl fmt::Display for ShownBelief<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Believed::Nothing => f.write_str("nothing"),
+            Believed::Foreign => f.write_str("foreign"),
+            Believed::On(domain) => match domain.kind() {
+                Kind::Blocked => f.write_str("blocked"),
+                Kind::Identity => f.write_str("identity"),
+                Kind::Paging => write!(f, "paging {:p}", Arc::as_ptr(domain)),
+                Kind::Nested => write!(f, "nested {:p}", Arc::as_ptr(domain)),
+            },
+        }
+    }
+}
+
+struct ShownTruth<'a>(&'a dyn Look, EndpointId);
+
+impl fmt::Display for ShownTruth<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show(self.1, f)
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The families of mock hardware, and what can be seen of each.
+
+use super::plain::{
+    EndpointConfig,
+    Plain,
+    PlainConfig, //
+};
+use crate::iommu::{
+    Domain,
+    Driver,
+    EndpointId, //
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    sync::Arc, //
+};
+
+/// A family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Family {
+    /// One register per endpoint.
+    Plain = 0,
+}
+
+impl TryFrom<u32> for Family {
+    type Error = Error;
+
+    fn try_from(number: u32) -> Result<Self> {
+        match number {
+            0 => Ok(Self::Plain),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+/// Hardware that can be looked into, whatever its driver and the core believe.
+pub(crate) trait Look: Send + Sync {
+    /// Whether the hardware sends the DMA of an endpoint where `domain` says.
+    fn is_on(&self, endpoint: EndpointId, domain: &Domain) -> bool;
+
+    /// Writes in a word or two where the hardware sends the DMA of an endpoint.
+    fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Calls that failed because they were told to.
+    fn faults(&self) -> u32;
+}
+
+/// An instance of a family.
+pub(crate) struct Mock {
+    /// Its driver.
+    pub(crate) driver: Arc<dyn Driver>,
+    /// Its hardware.
+    pub(crate) look: Arc<dyn Look>,
+}
+
+impl Family {
+    /// Makes an instance with endpoints `0..endpoints`, grouped by `group_size` at a time.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL where `group_size` is 0, ENOMEM.
+    pub(crate) fn build(self, endpoints: u32, group_size: u32) -> Result<Mock> {
+        match self {
+            Self::Plain => {
+                let mut configs = KVec::new();
+                for id in 0..endpoints {
+                    let group = id.checked_div(group_size).ok_or(EINVAL)?;
+                    configs.push(EndpointConfig::ordinary(group.into()), GFP_KERNEL)?;
+                }
+                let plain = Plain::new(PlainConfig::default(), configs)?;
+                Ok(Mock {
+                    driver: plain.clone(),
+                    look: plain,
+                })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain => "plain",
+        })
+    }
+}
