@@ -8,6 +8,7 @@ mod detach;
 mod expect;
 mod handle;
 mod harness;
+mod oracle;
 mod probe;
 mod replace;
 mod walk;
