@@ -57,6 +57,9 @@ use kernel::{
     sync::Arc, //
 };
 
+/// A call that attaches: device, target, origin.
+pub(crate) type Attachment<'a> = (u32, &'a Arc<Domain>, Option<&'a Arc<Domain>>);
+
 /// What a fixture is made of.
 pub(crate) struct Setup {
     /// The instance.
@@ -265,10 +268,7 @@ impl Fixture {
 
     /// Checks that the driver was called to attach exactly these, in this order: device, target,
     /// origin. Forgets what was recorded.
-    pub(crate) fn check_attached(
-        &self,
-        expected: &[(u32, &Arc<Domain>, Option<&Arc<Domain>>)],
-    ) -> Outcome {
+    pub(crate) fn check_attached(&self, expected: &[Attachment<'_>]) -> Outcome {
         let events = self.recorder.take();
         check!(
             events.len() == expected.len(),

@@ -30,10 +30,7 @@ use crate::{
         plain::FORMER_KERNEL, //
     },
 };
-use kernel::{
-    prelude::*,
-    sync::Arc, //
-};
+use kernel::sync::Arc;
 
 /// Checks everything about the groups of a fixture.
 pub(crate) fn check(fixture: &Fixture) -> Outcome {
@@ -46,7 +43,10 @@ pub(crate) fn check(fixture: &Fixture) -> Outcome {
 fn check_group(fixture: &Fixture, state: &State) -> Outcome {
     if state.members().is_empty() {
         let domains = (state.current(), state.default(), state.blocking());
-        check!(matches!(domains, (None, None, None)), "an empty group keeps a domain");
+        check!(
+            matches!(domains, (None, None, None)),
+            "an empty group keeps a domain"
+        );
         return Ok(());
     }
     check!(
@@ -55,14 +55,20 @@ fn check_group(fixture: &Fixture, state: &State) -> Outcome {
     );
     if let Ownership::User { claims, .. } = state.owner() {
         check!(claims >= 1, "owned without a claim");
-        check!(state.blocking().is_some(), "owned without a blocking domain");
+        check!(
+            state.blocking().is_some(),
+            "owned without a blocking domain"
+        );
     }
     if let Ownership::Kernel { drivers } = state.owner() {
         check!(drivers >= 1, "used by no driver");
     }
     let default = state.default().zip(state.current());
     if let (Ownership::User { .. }, Some((default, current))) = (state.owner(), default) {
-        check!(!Arc::ptr_eq(default, current), "owned, but on the default domain");
+        check!(
+            !Arc::ptr_eq(default, current),
+            "owned, but on the default domain"
+        );
     }
     for member in state.members() {
         check_member(fixture, state, member)?;

@@ -23,7 +23,9 @@ impl Random {
     /// A number below `limit`; 0 if that is 0.
     pub(crate) fn below(&mut self, limit: u32) -> u32 {
         // The modulus is below 2^32, so is the result.
-        (self.next() >> 32).checked_rem(u64::from(limit)).unwrap_or(0) as u32
+        (self.next() >> 32)
+            .checked_rem(u64::from(limit))
+            .unwrap_or(0) as u32
     }
 
     /// Whether something with a chance of `percent` happens.

@@ -143,8 +143,13 @@ pub(crate) trait Rig {
     fn attach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) -> Result;
 
     /// Replaces the domain of a PASID.
-    fn replace_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid, handle: HandleNo)
-        -> Result;
+    fn replace_pasid(
+        &mut self,
+        at: u32,
+        domain: DomainNo,
+        pasid: Pasid,
+        handle: HandleNo,
+    ) -> Result;
 
     /// Detaches a PASID.
     fn detach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid);
@@ -181,7 +186,10 @@ impl dyn Rig {
     pub(crate) fn check_all(&self, members: u32, expected: Reach) -> Outcome {
         for at in 0..members {
             let truth = self.truth(at);
-            check!(truth == expected, "device {at} reaches {truth:x?}, not {expected:x?}");
+            check!(
+                truth == expected,
+                "device {at} reaches {truth:x?}, not {expected:x?}"
+            );
         }
         Ok(())
     }

@@ -68,7 +68,9 @@ const DOMAINS: usize = 3;
 
 /// Walks `steps` operations from `seed`, over groups of all sizes, and prints the coverage.
 pub(crate) fn walk(seed: u64, steps: u32) -> Outcome {
-    note(fmt!("seed {seed}, {steps} operations; iommu_mock_kunit.seed={seed} repeats them"));
+    note(fmt!(
+        "seed {seed}, {steps} operations; iommu_mock_kunit.seed={seed} repeats them"
+    ));
     let _quiet = WarnCounter::start()?;
     let mut random = Random::new(seed);
     let mut coverage = Coverage::new();
@@ -82,7 +84,10 @@ pub(crate) fn walk(seed: u64, steps: u32) -> Outcome {
             if let Err(failed) = walker.step(&mut random, &mut coverage) {
                 let step = steps - left + at;
                 note(fmt!("at step {step} of seed {seed}, {members} members"));
-                note(fmt!("operations before it, oldest first: {:?}", walker.recent));
+                note(fmt!(
+                    "operations before it, oldest first: {:?}",
+                    walker.recent
+                ));
                 return Err(failed);
             }
         }

@@ -31,11 +31,16 @@ pub(super) fn attach_replace_detach(script: &mut Script) -> Result {
     scene.row(script, "attach A", &["A"; 3])?;
     let busy = scene.group.attach(&b) == Err(AttachError::Failed(EBUSY));
     scene.row(script, "attach B is refused: EBUSY", &["A"; 3])?;
-    script.expect(fmt!("only replace takes a group from one user's domain to another"), busy);
+    script.expect(
+        fmt!("only replace takes a group from one user's domain to another"),
+        busy,
+    );
     scene.fixture.recorder().clear();
     scene.group.replace(&b, Some(Handle::new(1)?))?;
     scene.row(script, "replace A by B", &["B"; 3])?;
-    script.say(fmt!("        What the driver was asked to do meanwhile, and nothing else:"));
+    script.say(fmt!(
+        "        What the driver was asked to do meanwhile, and nothing else:"
+    ));
     scene.calls(script);
     scene.group.detach(&b);
     scene.row(script, "detach B", &["default"; 3])
@@ -49,12 +54,17 @@ pub(super) fn unwind(script: &mut Script) -> Result {
     scene.head(script);
     scene.group.attach(&a)?;
     scene.row(script, "attach A", &["A"; 4])?;
-    scene.fixture.fail(Rule::once(Op::Attach, ENOSPC).at(EndpointId(2)))?;
+    scene
+        .fixture
+        .fail(Rule::once(Op::Attach, ENOSPC).at(EndpointId(2)))?;
     scene.fixture.recorder().clear();
     let result = scene.group.replace(&b, None).map(|_| ());
     scene.row(script, "replace A by B fails", &["A"; 4])?;
     let right = result == Err(AttachError::Failed(ENOSPC));
-    script.expect(fmt!("with the device's own error; those that had moved were put back:"), right);
+    script.expect(
+        fmt!("with the device's own error; those that had moved were put back:"),
+        right,
+    );
     scene.calls(script);
     let silent = scene.group.lock().warnings() == 0;
     script.expect(fmt!("a failure that can be undone raises no WARN"), silent);

@@ -35,7 +35,10 @@ pub(super) fn claim_and_release(script: &mut Script) -> Result {
 
     scene.fixture.endpoint(0)?.use_default()?;
     let claim = scene.group.claim(VMM);
-    script.expect(fmt!("a kernel driver is bound to device 0: claim is refused, EPERM"), claim == refused);
+    script.expect(
+        fmt!("a kernel driver is bound to device 0: claim is refused, EPERM"),
+        claim == refused,
+    );
     scene.fixture.endpoint(0)?.unuse_default();
 
     scene.head(script);
@@ -43,7 +46,10 @@ pub(super) fn claim_and_release(script: &mut Script) -> Result {
     scene.group.claim(VMM)?;
     scene.row(script, "claim", &["blocked"; 2])?;
     let bind = scene.fixture.endpoint(1)?.use_default();
-    script.expect(fmt!("no kernel driver may bind now: EBUSY"), bind == Err(EBUSY));
+    script.expect(
+        fmt!("no kernel driver may bind now: EBUSY"),
+        bind == Err(EBUSY),
+    );
     scene.group.attach(&a)?;
     scene.row(script, "attach A", &["A"; 2])?;
     scene.group.detach(&a);
@@ -62,13 +68,25 @@ pub(super) fn failed_return(script: &mut Script) -> Result {
     scene.group.attach(&a)?;
     scene.row(script, "claim, attach A", &["A"; 2])?;
     scene.group.detach(&a);
-    scene.fixture.fail(Rule::once(Op::Attach, EIO).at(EndpointId(1)))?;
+    scene
+        .fixture
+        .fail(Rule::once(Op::Attach, EIO).at(EndpointId(1)))?;
     scene.group.release_claims();
-    scene.row(script, "release; device 1 fails: EIO", &["default", "blocked"])?;
+    scene.row(
+        script,
+        "release; device 1 fails: EIO",
+        &["default", "blocked"],
+    )?;
     let warned = scene.group.lock().warned(Warning::FailedReturn);
-    script.expect(fmt!("{warned} WARN in the kernel log; the device is blocked, not astray"), warned == 1);
+    script.expect(
+        fmt!("{warned} WARN in the kernel log; the device is blocked, not astray"),
+        warned == 1,
+    );
     let bind = scene.fixture.endpoint(0)?.use_default();
-    script.expect(fmt!("no kernel driver may bind in this group now: EBUSY"), bind == Err(EBUSY));
+    script.expect(
+        fmt!("no kernel driver may bind in this group now: EBUSY"),
+        bind == Err(EBUSY),
+    );
 
     scene.group.attach(&a)?;
     scene.row(script, "attach A works all the same", &["A"; 2])?;

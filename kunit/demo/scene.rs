@@ -94,7 +94,10 @@ impl Scene {
         if reach == Reach::Aborted {
             return "blocked";
         }
-        let found = self.names.iter().find(|(_, domain)| oracle::reach(domain) == reach);
+        let found = self
+            .names
+            .iter()
+            .find(|(_, domain)| oracle::reach(domain) == reach);
         found.map_or("elsewhere", |(name, _)| name)
     }
 

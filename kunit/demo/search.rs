@@ -28,12 +28,17 @@ pub(super) fn act(script: &mut Script) -> Result {
         .endpoint(2, |e| (e.group, e.bits) = (2, 32))
         .endpoint(3, |e| e.group = 3)
         .probe()?;
-    script.say(fmt!("   Devices 0 and 3 reach 48 bits of addresses, devices 1 and 2 only 32."));
+    script.say(fmt!(
+        "   Devices 0 and 3 reach 48 bits of addresses, devices 1 and 2 only 32."
+    ));
     let mut space = AddressSpace::new();
     let group = |at| -> Result<_> { Ok(fixture.endpoint(at)?.group().clone()) };
 
     let wide = space.attach(&*group(0)?)?;
-    script.expect(fmt!("device 0: no domain yet, one is made"), space.domains().len() == 1);
+    script.expect(
+        fmt!("device 0: no domain yet, one is made"),
+        space.domains().len() == 1,
+    );
     let narrow = space.attach(&*group(1)?)?;
     script.expect(
         fmt!("device 1: the wide domain does not fit (soft), a narrow one is made"),

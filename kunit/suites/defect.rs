@@ -63,14 +63,46 @@ const FIVE: Size = Size { members: 5 };
 const OURS: Setting = Setting::new(Core::Ours, 5);
 
 const PROOFS: [Proof; 8] = [
-    proof!(UnwindSkipped, attach::attach_unwinds_when_a_member_refuses, FIVE),
-    proof!(WrongMemberReverted, attach::attach_unwinds_when_a_member_refuses, FIVE),
-    proof!(EarlyReturnInUnwind, replace::failed_replace_keeps_the_old_domain_on_every_member, OURS),
-    proof!(WarnLost, detach::failed_detach_warns_once_and_blocks_the_device, FIVE),
-    proof!(FallbackMissing, detach::failed_detach_warns_once_and_blocks_the_device, FIVE),
-    proof!(BindAfterFailedReturn, detach::failed_detach_warns_once_and_blocks_the_device, FIVE),
-    proof!(BlockedGap, replace::replace_goes_straight_from_old_to_new, OURS),
-    proof!(HandlePublishedEarly, replace::failed_replace_keeps_the_old_domain_on_every_member, OURS),
+    proof!(
+        UnwindSkipped,
+        attach::attach_unwinds_when_a_member_refuses,
+        FIVE
+    ),
+    proof!(
+        WrongMemberReverted,
+        attach::attach_unwinds_when_a_member_refuses,
+        FIVE
+    ),
+    proof!(
+        EarlyReturnInUnwind,
+        replace::failed_replace_keeps_the_old_domain_on_every_member,
+        OURS
+    ),
+    proof!(
+        WarnLost,
+        detach::failed_detach_warns_once_and_blocks_the_device,
+        FIVE
+    ),
+    proof!(
+        FallbackMissing,
+        detach::failed_detach_warns_once_and_blocks_the_device,
+        FIVE
+    ),
+    proof!(
+        BindAfterFailedReturn,
+        detach::failed_detach_warns_once_and_blocks_the_device,
+        FIVE
+    ),
+    proof!(
+        BlockedGap,
+        replace::replace_goes_straight_from_old_to_new,
+        OURS
+    ),
+    proof!(
+        HandlePublishedEarly,
+        replace::failed_replace_keeps_the_old_domain_on_every_member,
+        OURS
+    ),
 ];
 
 fn planted_defect_is_found(proof: &Proof) -> Outcome {
@@ -79,7 +111,12 @@ fn planted_defect_is_found(proof: &Proof) -> Outcome {
     let planted = Planted::new(proof.defect);
     let found = fails(proof.case);
     drop(planted);
-    check!(found, "{} passes in spite of {:?}", proof.name, proof.defect);
+    check!(
+        found,
+        "{} passes in spite of {:?}",
+        proof.name,
+        proof.defect
+    );
     (proof.case)()
 }
 

@@ -99,7 +99,9 @@ fn replace_gives_the_former_handle_back(size: &Size) -> Outcome {
     let (old, new) = (fixture.domain()?, fixture.domain()?);
     let (first, second) = (Handle::new(1)?, Handle::new(2)?);
     check_eq!(group.attach_with(&old, first.clone()), Ok(()));
-    let former = group.replace(&new, Some(second.clone())).map_err(Error::from)?;
+    let former = group
+        .replace(&new, Some(second.clone()))
+        .map_err(Error::from)?;
     check!(former.is_some_and(|former| Arc::ptr_eq(&former, &first)));
     let last = group.detach(&new);
     check!(last.is_some_and(|last| Arc::ptr_eq(&last, &second)));
@@ -136,7 +138,9 @@ fn pasid_handle_cannot_replace_itself(size: &Size) -> Outcome {
     let (pasid, handle) = (Pasid::new(1)?, Handle::new(1)?);
     let attached = endpoint.attach_pasid(&old, pasid, Some(handle.clone()));
     check_eq!(attached, Ok(()));
-    let result = endpoint.replace_pasid(&new, pasid, handle.clone()).map(|_| ());
+    let result = endpoint
+        .replace_pasid(&new, pasid, handle.clone())
+        .map(|_| ());
     check_eq!(result, Err(AttachError::Failed(EINVAL)));
     check_eq!(warnings.count(), 1);
     // Unlike in the kernel, the record of what is attached is not falsified by the attempt.

@@ -118,7 +118,10 @@ impl Coverage {
         }
         let percent = done * 100 / u64::from(steps.max(1));
         note(fmt!("{percent} % of the operations succeeded"));
-        check!(percent >= 40, "only {percent} % of the operations succeeded");
+        check!(
+            percent >= 40,
+            "only {percent} % of the operations succeeded"
+        );
         Ok(())
     }
 }

@@ -26,7 +26,6 @@ use kernel::{
 
 /// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as the methods of Group and Endpoint")]
 pub(crate) enum Kind {
     Attach,
     AttachWith,
@@ -257,9 +256,8 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
     // Detaching mostly names what is attached, as a user would.
     let current = walker.group.lock().current().cloned();
     let group = walker.group.clone();
-    let done = |result: core::result::Result<(), crate::iommu::AttachError>| {
-        result.map_err(Error::from)
-    };
+    let done =
+        |result: core::result::Result<(), crate::iommu::AttachError>| result.map_err(Error::from);
     let result = match kind {
         Kind::Attach => done(group.attach(&walker.domain(domain)?)),
         Kind::AttachWith => done(group.attach_with(&walker.domain(domain)?, handle(number)?)),
@@ -303,7 +301,11 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
             let domain = walker.domain(domain)?;
             let endpoint = walker.fixture.endpoint(at)?;
             let handle = handle(number)?;
-            done(endpoint.replace_pasid(&domain, pasid(1 + number)?, handle).map(|_| ()))
+            done(
+                endpoint
+                    .replace_pasid(&domain, pasid(1 + number)?, handle)
+                    .map(|_| ()),
+            )
         }
         Kind::DetachPasid => {
             let named = walker.domain(domain)?;
@@ -321,7 +323,11 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
         }
         Kind::ResetPrepare => done(walker.fixture.endpoint(at)?.reset_prepare()),
         Kind::ResetDone => {
-            let parked = group.lock().members().iter().position(|m| m.reset_depth() != 0);
+            let parked = group
+                .lock()
+                .members()
+                .iter()
+                .position(|m| m.reset_depth() != 0);
             // Mostly a device that is being reset.
             let at = parked.filter(|_| number != 0).unwrap_or(at);
             let endpoint = match parked.filter(|_| number != 0) {
@@ -330,7 +336,9 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
                     let device = state.members().get(at).ok_or(ENODEV)?.device().clone();
                     drop(state);
                     let all = walker.fixture.endpoints();
-                    all.iter().find(|e| Arc::ptr_eq(e.device(), &device)).ok_or(ENODEV)?
+                    all.iter()
+                        .find(|e| Arc::ptr_eq(e.device(), &device))
+                        .ok_or(ENODEV)?
                 }
                 None => walker.fixture.endpoint(at)?,
             };

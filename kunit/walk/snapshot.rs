@@ -38,9 +38,7 @@ impl PartialEq for Snapshot {
     /// Ignores WARNs, which are counted apart.
     fn eq(&self, other: &Self) -> bool {
         let state = |s: &Self| (s.current, s.default, s.default_type, s.owner, s.handle);
-        state(self) == state(other)
-            && self.members == other.members
-            && self.pasids == other.pasids
+        state(self) == state(other) && self.members == other.members && self.pasids == other.pasids
     }
 }
 

@@ -81,7 +81,7 @@ impl State {
         // once a device is attached: those get a second chance below.
         let mapped = self.map_direct_all(&domain, what);
 
-        let old = mem::replace(&mut self.default, Some(domain.clone()));
+        let old = self.default.replace(domain.clone());
         let old_type = mem::replace(&mut self.default_type, what);
         let policy = match self.current {
             None => Policy::MustSucceed,
@@ -146,10 +146,14 @@ impl State {
     fn make_default(&self, wanted: Option<DefaultType>) -> Result<Candidate> {
         match wanted {
             Some(what) => self.make_type(what),
-            None => self.make_type(self.system).or_else(|error| match self.system {
-                DefaultType::Dma => Err(error),
-                DefaultType::Identity | DefaultType::DmaLazy => self.make_type(DefaultType::Dma),
-            }),
+            None => self
+                .make_type(self.system)
+                .or_else(|error| match self.system {
+                    DefaultType::Dma => Err(error),
+                    DefaultType::Identity | DefaultType::DmaLazy => {
+                        self.make_type(DefaultType::Dma)
+                    }
+                }),
         }
     }
 

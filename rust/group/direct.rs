@@ -41,7 +41,10 @@ impl State {
             if region.kind == RegionKind::Direct {
                 member.require_direct = true;
             }
-            let wanted = matches!(region.kind, RegionKind::Direct | RegionKind::DirectRelaxable);
+            let wanted = matches!(
+                region.kind,
+                RegionKind::Direct | RegionKind::DirectRelaxable
+            );
             let Some(page) = page.filter(|_| wanted) else {
                 continue;
             };

@@ -18,7 +18,6 @@ use crate::{
     },
     kapi::errno,
 };
-use core::mem;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -162,7 +161,7 @@ impl Endpoint {
         let at = state.pasids.find(pasid).map_err(|_| EINVAL)?;
         let entry = state.pasids.0.get_mut(at).ok_or(EINVAL)?;
         entry.domain = domain.clone();
-        Ok(mem::replace(&mut entry.handle, Some(handle)))
+        Ok(entry.handle.replace(handle))
     }
 
     /// Ends the use of a PASID on `domain` and returns its handle. Takes the group's mutex.
@@ -234,7 +233,7 @@ impl State {
                 reverts += 1;
             }
             let blocked = member.device.driver().blocked();
-            if !blocked.is_some_and(|blocked| set(member, blocked, Some(domain)).is_ok()) {
+            if blocked.is_none_or(|blocked| set(member, blocked, Some(domain)).is_err()) {
                 blocks += 1;
             }
         }

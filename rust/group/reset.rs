@@ -123,7 +123,9 @@ impl State {
             if pasid.get() >= device.max_pasids() {
                 continue;
             }
-            let set = device.driver().set_pasid(&device, pasid, &domain, from.as_ref());
+            let set = device
+                .driver()
+                .set_pasid(&device, pasid, &domain, from.as_ref());
             if set.is_err() {
                 self.warn(Warning::FailedPasidRestore);
             }

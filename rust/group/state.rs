@@ -97,11 +97,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    fn new(
-        key: GroupKey,
-        policy: Option<Arc<dyn DmaPolicy>>,
-        system: DefaultType,
-    ) -> Self {
+    fn new(key: GroupKey, policy: Option<Arc<dyn DmaPolicy>>, system: DefaultType) -> Self {
         Self {
             key,
             members: KVec::new(),

@@ -93,7 +93,11 @@ impl State {
     /// The first failing member's. With [`Policy::MayFail`] nothing has changed then, and EBUSY is
     /// returned while a member is being reset. With [`Policy::MustSucceed`] `to` has become the
     /// current domain, the failing members are blocked, and the caller has to warn.
-    pub(super) fn transition(&mut self, to: &Arc<Domain>, policy: Policy) -> Result<(), AttachError> {
+    pub(super) fn transition(
+        &mut self,
+        to: &Arc<Domain>,
+        policy: Policy,
+    ) -> Result<(), AttachError> {
         let from = self.current.clone();
         if is(from.as_ref(), to) && !self.members.iter().any(Member::is_astray) {
             return Ok(());

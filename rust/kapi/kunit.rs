@@ -14,8 +14,7 @@ use core::{
     ptr, //
 };
 use kernel::{
-    bindings,
-    fmt,
+    bindings, fmt,
     prelude::*,
     sync::atomic::{
         Atomic,
@@ -48,18 +47,12 @@ pub(crate) fn fail(place: &Location<'_>, why: fmt::Arguments<'_>) -> Failed {
     if EXPECTED.load(Relaxed) {
         return Failed(());
     }
-    kernel::kunit::err(fmt!(
-        "    # {}:{}: {}\n",
-        place.file(),
-        place.line(),
-        why
-    ));
+    kernel::kunit::err(fmt!("    # {}:{}: {}\n", place.file(), place.line(), why));
     if let Some(test) = current() {
         // SAFETY: `test` is the running test of this task, and `status` is written as
         // `kunit_set_failure()` does.
         unsafe {
-            (&raw mut (*test.as_ptr()).status)
-                .write_volatile(bindings::kunit_status_KUNIT_FAILURE)
+            (&raw mut (*test.as_ptr()).status).write_volatile(bindings::kunit_status_KUNIT_FAILURE)
         };
     }
     Failed(())
@@ -225,6 +218,10 @@ pub(crate) const fn each<C: Case>(name: &'static CStr, slow: bool) -> RawCase {
 #[doc(hidden)]
 pub(crate) type RawCase = bindings::kunit_case;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "`as_char_ptr()` is not const, and the cast makes up for the other's type"
+)]
 const fn raw(
     name: &'static CStr,
     run: unsafe extern "C" fn(*mut bindings::kunit),

@@ -149,7 +149,12 @@ impl FaultPlan {
     }
 
     /// Asks whether this call fails.
-    pub(crate) fn hit(&self, op: Op, endpoint: Option<EndpointId>, to: Option<Kind>) -> Option<Fault> {
+    pub(crate) fn hit(
+        &self,
+        op: Op,
+        endpoint: Option<EndpointId>,
+        to: Option<Kind>,
+    ) -> Option<Fault> {
         let mut plan = self.rules.lock();
         let (rules, hits) = &mut *plan;
         let rule = rules.iter_mut().find(|rule| {
