@@ -3,13 +3,16 @@
 //! All suites, and what they are run with.
 
 mod attach;
+mod bind;
 mod defect;
 mod detach;
 mod expect;
 mod handle;
 mod harness;
 mod oracle;
+mod owner;
 mod probe;
+mod release;
 mod replace;
 mod walk;
 

@@ -7,6 +7,7 @@ use crate::{
     group::{
         Belief,
         Group,
+        Owner,
         Ownership,
         Park,
         Warning, //
@@ -31,10 +32,17 @@ use crate::{
         Tag, //
     },
 };
+use core::num::NonZeroU64;
 use kernel::{
     prelude::*,
     sync::Arc, //
 };
+
+/// A user.
+pub(super) const OWNER: Owner = Owner(NonZeroU64::MIN);
+
+/// Another one.
+pub(super) const OTHER: Owner = Owner(NonZeroU64::MAX);
 
 /// Device `id` was asked to go from `from` to `to`, and did.
 pub(super) fn attach(id: u32, to: &Arc<Domain>, from: Option<&Arc<Domain>>) -> Event {

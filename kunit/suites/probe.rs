@@ -13,7 +13,8 @@ use super::{
         refused,
         release,
         Snapshot,
-        Watch, //
+        Watch,
+        OWNER, //
     },
     Size,
     SIZES, //
@@ -25,7 +26,6 @@ use crate::{
     },
     group::{
         Handle,
-        Owner,
         Ownership, //
     },
     iommu::{
@@ -46,7 +46,6 @@ use crate::{
     },
     oracle,
 };
-use core::num::NonZeroU64;
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -69,8 +68,6 @@ kunit_suite! {
     failed_first_default_leaves_nothing_behind;
     failed_first_default_domain_is_never_attached;
 }
-
-pub(super) const OWNER: Owner = Owner(NonZeroU64::MIN);
 
 fn first_device_forms_a_group_on_its_default_domain() -> Outcome {
     let mut fixture = Setup::ordinary(1)?.build()?;
