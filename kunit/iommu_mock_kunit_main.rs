@@ -15,6 +15,7 @@ mod drivers {
 }
 use drivers::mock;
 use rust::{
+    ccore,
     group,
     iommu,
     kapi, //
@@ -45,6 +46,7 @@ module! {
     authors: ["The iommu-mock developers"],
     description: "KUnit tests and demo of the mock IOMMUs",
     license: "GPL",
+    imports_ns: ["IOMMUFD_INTERNAL"],
     params: {
         effort: u32 {
             default: 100,

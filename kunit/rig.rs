@@ -2,6 +2,7 @@
 
 //! One group of plain devices behind either core, for cases that both must pass.
 
+mod kernel_core;
 mod ours;
 
 use crate::{
@@ -36,6 +37,8 @@ use kernel::{
 pub(crate) enum Core {
     /// `rust/group`.
     Ours,
+    /// `drivers/iommu/iommu.c`.
+    Kernel,
 }
 
 /// What a case is run with.
@@ -50,6 +53,7 @@ impl Param for Setting {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let core = match self.core {
             Core::Ours => "our core",
+            Core::Kernel => "the kernel's core",
         };
         write!(f, "{core}, {} members", self.members)
     }
@@ -64,15 +68,19 @@ impl Setting {
     pub(crate) fn build(&self) -> Result<KBox<dyn Rig>> {
         match self.core {
             Core::Ours => Ok(KBox::new(ours::Ours::new(self.members)?, GFP_KERNEL)?),
+            Core::Kernel => Ok(KBox::new(kernel_core::Kernel::new(self.members)?, GFP_KERNEL)?),
         }
     }
 }
 
 /// Every core with every group size.
-pub(crate) const SETTINGS: [Setting; 3] = [
+pub(crate) const SETTINGS: [Setting; 6] = [
     Setting::new(Core::Ours, 1),
     Setting::new(Core::Ours, 2),
     Setting::new(Core::Ours, 5),
+    Setting::new(Core::Kernel, 1),
+    Setting::new(Core::Kernel, 2),
+    Setting::new(Core::Kernel, 5),
 ];
 
 /// A domain of a rig.

@@ -23,6 +23,7 @@
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 
 mod answer;
+mod consumer;
 mod device;
 mod domain;
 mod domain_ops;
@@ -34,6 +35,13 @@ mod instance;
 mod ops;
 mod platform;
 
+pub(crate) use consumer::{
+    Handle,
+    LiveGroup,
+    Owner,
+    UserDomain,
+    UserDriver, //
+};
 pub(crate) use endpoint::Endpoint;
 pub(crate) use group::{
     Believed,

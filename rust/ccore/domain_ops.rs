@@ -33,12 +33,8 @@ use kernel::{
 };
 
 /// Operations of paging domains, without and with PASIDs, then those of domains without a table.
-static TABLES: [bindings::iommu_domain_ops; 4] = [
-    PAGING,
-    with_pasids(PAGING),
-    FIXED,
-    with_pasids(FIXED),
-];
+static TABLES: [bindings::iommu_domain_ops; 4] =
+    [PAGING, with_pasids(PAGING), FIXED, with_pasids(FIXED)];
 
 const FIXED: bindings::iommu_domain_ops = bindings::iommu_domain_ops {
     attach_dev: Some(attach_dev),
@@ -192,7 +188,10 @@ unsafe extern "C" fn map_pages(
         let step = table.map(iova, paddr, page, count, prot);
         // The core would loop forever on no progress and underflow on too much.
         step.check(page, count)?;
-        let Progress { mapped: done, result } = step;
+        let Progress {
+            mapped: done,
+            result,
+        } = step;
         // SAFETY: `mapped` is valid for writing. CAST: `done` is at most `size`.
         unsafe { *mapped += done as usize };
         result.map(|()| 0)
@@ -225,7 +224,13 @@ unsafe extern "C" fn unmap_pages(
         let page = gathered.page();
         // SAFETY: `domain` and `gather` are what the core passed. CAST: They came from `c_ulong`.
         unsafe {
-            ffi::gather_add(domain, gather, first as c_ulong, size as usize, page as usize)
+            ffi::gather_add(
+                domain,
+                gather,
+                first as c_ulong,
+                size as usize,
+                page as usize,
+            )
         };
     }
     // CAST: At most as much as is mapped.

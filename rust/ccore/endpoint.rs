@@ -24,7 +24,7 @@ pub(crate) struct Endpoint {
     /// Goes first: what comes behind it is used while it is released.
     platform: PlatformDevice,
     group: Arc<Group>,
-    _iommu: Arc<Iommu>,
+    iommu: Arc<Iommu>,
 }
 
 impl Endpoint {
@@ -50,7 +50,7 @@ impl Endpoint {
             id,
             platform,
             group: group.ok_or(ENODEV)?,
-            _iommu: iommu.clone(),
+            iommu: iommu.clone(),
         })
     }
 
@@ -62,5 +62,15 @@ impl Endpoint {
     /// Its group.
     pub(crate) fn group(&self) -> &Arc<Group> {
         &self.group
+    }
+
+    /// The instance it is behind.
+    pub(crate) fn iommu(&self) -> &Arc<Iommu> {
+        &self.iommu
+    }
+
+    /// Its `struct device`, which is registered and probed as long as this value lives.
+    pub(super) fn device(&self) -> *mut bindings::device {
+        self.platform.device()
     }
 }

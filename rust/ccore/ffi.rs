@@ -41,4 +41,48 @@ unsafe extern "C" {
     #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_gfp_may_sleep")]
     #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gfp_may_sleep")]
     pub(super) safe fn gfp_may_sleep(gfp: bindings::gfp_t) -> bool;
+
+    /// Registers a platform driver of this module.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_platform_driver_register")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_platform_driver_register")]
+    pub(super) fn platform_driver_register(driver: *mut bindings::platform_driver) -> c_int;
+}
+
+// Declared in `drivers/iommu/iommu-priv.h`, exported in the namespace IOMMUFD_INTERNAL.
+#[allow(improper_ctypes)]
+unsafe extern "C" {
+    /// The handle of a group's domain or PASID.
+    pub(super) fn iommu_attach_handle_get(
+        group: *mut bindings::iommu_group,
+        pasid: bindings::ioasid_t,
+        domain_type: c_uint,
+    ) -> *mut bindings::iommu_attach_handle;
+
+    /// Attaches a domain and a handle.
+    pub(super) fn iommu_attach_group_handle(
+        domain: *mut bindings::iommu_domain,
+        group: *mut bindings::iommu_group,
+        handle: *mut bindings::iommu_attach_handle,
+    ) -> c_int;
+
+    /// Detaches both.
+    pub(super) fn iommu_detach_group_handle(
+        domain: *mut bindings::iommu_domain,
+        group: *mut bindings::iommu_group,
+    );
+
+    /// Replaces both.
+    pub(super) fn iommu_replace_group_handle(
+        group: *mut bindings::iommu_group,
+        domain: *mut bindings::iommu_domain,
+        handle: *mut bindings::iommu_attach_handle,
+    ) -> c_int;
+
+    /// Replaces the domain and the handle of a PASID.
+    pub(super) fn iommu_replace_device_pasid(
+        domain: *mut bindings::iommu_domain,
+        dev: *mut bindings::device,
+        pasid: bindings::ioasid_t,
+        handle: *mut bindings::iommu_attach_handle,
+    ) -> c_int;
 }

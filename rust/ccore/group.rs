@@ -3,12 +3,19 @@
 //! A group of the kernel's core, and what that core believes of its members.
 
 use super::{
+    consumer::Uses,
     device::device,
     domain::RawDomain, //
 };
-use crate::iommu::{
-    Domain,
-    EndpointId, //
+use crate::{
+    iommu::{
+        Domain,
+        EndpointId, //
+    },
+    kapi::{
+        new_mutex,
+        Mutex, //
+    },
 };
 use core::ptr::{
     self,
@@ -30,8 +37,11 @@ use kernel::{
 /// # Invariants
 ///
 /// `raw` is a group, on which this holds a reference. Its members are endpoints of ours.
+#[pin_data(PinnedDrop)]
 pub(crate) struct Group {
     raw: NonNull<bindings::iommu_group>,
+    #[pin]
+    uses: Mutex<Uses>,
 }
 
 // SAFETY: The core's operations on a group may run on any thread.
@@ -71,11 +81,20 @@ impl Group {
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
         // INVARIANT: The reference is the one that `iommu_group_alloc` returned. Only `Groups`
         // makes groups, and it hands them out for endpoints only.
-        Ok(Arc::new(Self { raw }, GFP_KERNEL)?)
+        let init = pin_init!(Self {
+            raw,
+            uses <- new_mutex!(Uses::new(), "ccore::Group::uses"),
+        });
+        Arc::pin_init(init, GFP_KERNEL)
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::iommu_group {
         self.raw.as_ptr()
+    }
+
+    /// What the core refers to for the sake of consumers.
+    pub(super) fn uses(&self) -> &Mutex<Uses> {
+        &self.uses
     }
 
     /// Takes another reference, for the core to put.
@@ -106,8 +125,9 @@ impl Group {
     }
 }
 
-impl Drop for Group {
-    fn drop(&mut self) {
+#[pinned_drop]
+impl PinnedDrop for Group {
+    fn drop(self: Pin<&mut Self>) {
         // SAFETY: By the type invariant, this reference is ours.
         unsafe { bindings::iommu_group_put(self.as_raw()) };
     }

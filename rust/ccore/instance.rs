@@ -131,9 +131,7 @@ impl Instance {
     /// # Safety
     ///
     /// `iommu` must be that of an instance that stays registered during `'a`.
-    pub(super) unsafe fn from_iommu<'a>(
-        iommu: *mut bindings::iommu_device,
-    ) -> ArcBorrow<'a, Self> {
+    pub(super) unsafe fn from_iommu<'a>(iommu: *mut bindings::iommu_device) -> ArcBorrow<'a, Self> {
         // SAFETY: By the contract of this function, `iommu` is that field of an `Instance`, ...
         let this = unsafe { container_of!(Opaque::cast_from(iommu), Self, iommu) };
         // SAFETY: ... which is in an `Arc`, as `new` makes no others.

@@ -141,10 +141,7 @@ unsafe extern "C" fn device_group(dev: *mut bindings::device) -> *mut bindings::
 /// # Safety
 ///
 /// Called by the core for a probed device with a list of regions.
-unsafe extern "C" fn get_resv_regions(
-    dev: *mut bindings::device,
-    head: *mut bindings::list_head,
-) {
+unsafe extern "C" fn get_resv_regions(dev: *mut bindings::device, head: *mut bindings::list_head) {
     // SAFETY: By the contract of this function.
     let Some(device) = (unsafe { device(dev) }) else {
         return;

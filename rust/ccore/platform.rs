@@ -55,9 +55,8 @@ impl PlatformDevice {
         let private = Arc::as_ptr(instance).cast_mut().cast();
         // SAFETY: `dev` has not been added. By the contract of this function, the instance stays
         // valid, which is what `device::seat` relies on.
-        let result = to_result(unsafe {
-            ffi::endpoint_init(dev, instance.fwnode(), id.0, private)
-        });
+        let result =
+            to_result(unsafe { ffi::endpoint_init(dev, instance.fwnode(), id.0, private) });
         let result = result.and_then(|()| {
             // SAFETY: `raw` was allocated and has not been added.
             to_result(unsafe { bindings::platform_device_add(raw.as_ptr()) })

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rig for the kernel's core.
+
+use super::{
+    DomainNo,
+    HandleNo,
+    Rig,
+    PASIDS, //
+};
+use crate::{
+    ccore::{
+        Endpoint,
+        Handle,
+        Iommu,
+        LiveGroup,
+        Owner,
+        UserDomain,
+        UserDriver, //
+    },
+    iommu::{
+        DefaultType,
+        EndpointId,
+        PagingFlags,
+        Pasid,
+        Prot, //
+    },
+    mark,
+    mock::{
+        hw::Reach,
+        plain::{
+            EndpointConfig,
+            Plain,
+            PlainConfig, //
+        },
+    },
+    oracle,
+    recorder::{
+        Recorder,
+        Tag, //
+    },
+};
+use kernel::{
+    prelude::*,
+    str::CString,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// See the module.
+pub(super) struct Kernel {
+    endpoints: KVec<Endpoint>,
+    domains: KVec<Option<Arc<UserDomain>>>,
+    driver: Pin<KBox<UserDriver>>,
+    plain: Arc<Plain>,
+    recorder: Arc<Recorder>,
+    _iommu: Arc<Iommu>,
+}
+
+impl Kernel {
+    pub(super) fn new(members: u32) -> Result<Self> {
+        let mut configs = KVec::new();
+        for _ in 0..members {
+            let mut config = EndpointConfig::ordinary(0);
+            config.max_pasids = PASIDS;
+            // Without this, kernels that have a DMA layer would translate.
+            config.default_type = Some(DefaultType::Identity);
+            configs.push(config, GFP_KERNEL)?;
+        }
+        let plain = Plain::new(PlainConfig::default(), configs)?;
+        let recorder = Arc::pin_init(Recorder::new(plain.clone()), GFP_KERNEL)?;
+
+        let number = next_number();
+        let name = CString::try_from_fmt(fmt!("iommu_mock_kunit.{number}"))?;
+        let iommu = Iommu::register(recorder.clone(), name)?;
+        let name = CString::try_from_fmt(fmt!("iommu_mock_kunit_user.{number}"))?;
+        let driver = KBox::pin_init(UserDriver::register(name), GFP_KERNEL)?;
+        let mut endpoints = KVec::new();
+        for id in 0..members {
+            endpoints.push(Endpoint::plug(&iommu, EndpointId(id))?, GFP_KERNEL)?;
+        }
+        recorder.clear();
+        Ok(Self {
+            endpoints,
+            domains: KVec::new(),
+            driver,
+            plain,
+            recorder,
+            _iommu: iommu,
+        })
+    }
+
+    fn endpoint(&self, at: u32) -> Result<&Endpoint> {
+        self.endpoints.get(at as usize).ok_or(ENODEV)
+    }
+
+    fn group(&self) -> Result<LiveGroup<'_>> {
+        Ok(self.endpoint(0)?.live_group())
+    }
+
+    fn get(&self, domain: DomainNo) -> Result<&Arc<UserDomain>> {
+        let slot = self.domains.get(domain.0).ok_or(ENOENT)?;
+        slot.as_ref().ok_or(ENOENT)
+    }
+}
+
+/// A number that no other rig has, as names must be unique.
+fn next_number() -> u32 {
+    static NEXT: Atomic<u32> = Atomic::new(0);
+    NEXT.fetch_add(1, Relaxed)
+}
+
+impl Rig for Kernel {
+    fn plain(&self) -> &Plain {
+        &self.plain
+    }
+
+    fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    fn soft(&self) -> Error {
+        EINVAL
+    }
+
+    fn domain(&mut self) -> Result<DomainNo> {
+        let number = self.domains.len();
+        let domain = UserDomain::alloc(self.endpoint(0)?, PagingFlags { pasid: true })?;
+        let (iova, size) = (mark::IOVA.try_into()?, mark::SIZE.try_into()?);
+        domain.map(iova, mark::next_page(), size, Prot::RW)?;
+        self.domains.push(Some(domain), GFP_KERNEL)?;
+        Ok(DomainNo(number))
+    }
+
+    fn reach(&self, domain: DomainNo) -> Reach {
+        let domain = self.get(domain).map(|domain| domain.domain());
+        domain.map_or(Reach::Aborted, oracle::reach)
+    }
+
+    fn tag(&self, domain: DomainNo) -> Tag {
+        let domain = self.get(domain).map(|domain| domain.domain());
+        domain.map_or(Tag::NONE, Tag::of)
+    }
+
+    fn free(&mut self, domain: DomainNo) {
+        if let Some(slot) = self.domains.get_mut(domain.0) {
+            *slot = None;
+        }
+    }
+
+    fn attach(&mut self, domain: DomainNo, handle: Option<HandleNo>) -> Result {
+        let handle = handle.map(|handle| Handle::new(handle.0)).transpose()?;
+        self.group()?.attach(self.get(domain)?, handle.as_ref())
+    }
+
+    fn replace(&mut self, domain: DomainNo, handle: HandleNo) -> Result {
+        let handle = Handle::new(handle.0)?;
+        self.group()?.replace(self.get(domain)?, &handle)
+    }
+
+    fn detach(&mut self, domain: DomainNo) {
+        if let (Ok(group), Ok(domain)) = (self.group(), self.get(domain)) {
+            match group.handle() {
+                Ok(_) => group.detach_with_handle(domain),
+                Err(_) => group.detach(domain),
+            }
+        }
+    }
+
+    fn handle(&self) -> Result<HandleNo> {
+        Ok(HandleNo(self.group()?.handle()?))
+    }
+
+    fn claim(&mut self) -> Result {
+        self.group()?.claim(Owner(1))
+    }
+
+    fn release(&mut self) {
+        if let Ok(group) = self.group() {
+            group.release_claims();
+        }
+    }
+
+    fn claim_device(&mut self, at: u32, by: u64) -> Result {
+        self.endpoint(at)?.claim(Owner(by.try_into()?))
+    }
+
+    fn release_device(&mut self, at: u32) {
+        if let Ok(endpoint) = self.endpoint(at) {
+            endpoint.release_claim();
+        }
+    }
+
+    fn bind(&mut self, at: u32) -> Result {
+        self.endpoint(at)?.bind(&self.driver)
+    }
+
+    fn unbind(&mut self, at: u32) {
+        if let Ok(endpoint) = self.endpoint(at) {
+            endpoint.unbind();
+        }
+    }
+
+    fn attach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) -> Result {
+        self.endpoint(at)?.attach_pasid(self.get(domain)?, pasid, None)
+    }
+
+    fn replace_pasid(
+        &mut self,
+        at: u32,
+        domain: DomainNo,
+        pasid: Pasid,
+        handle: HandleNo,
+    ) -> Result {
+        let handle = Handle::new(handle.0)?;
+        self.endpoint(at)?.replace_pasid(self.get(domain)?, pasid, &handle)
+    }
+
+    fn detach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) {
+        if let (Ok(endpoint), Ok(domain)) = (self.endpoint(at), self.get(domain)) {
+            endpoint.detach_pasid(domain, pasid);
+        }
+    }
+
+    fn unplug(&mut self, at: u32) -> Result {
+        self.endpoints.remove(at as usize).map_err(|_| ENODEV)?;
+        Ok(())
+    }
+}
+
+impl Drop for Kernel {
+    /// Ends what a case has left, so that the core finds nothing to warn of.
+    fn drop(&mut self) {
+        self.plain.faults().clear();
+        for endpoint in &self.endpoints {
+            endpoint.unbind();
+        }
+        if let Ok(group) = self.group() {
+            group.abandon();
+            if group.is_claimed() {
+                group.release_claims();
+            }
+        }
+    }
+}

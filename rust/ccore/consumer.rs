@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The consumer's side of the kernel's core, as VFIO, iommufd and device drivers use it.
+//!
+//! What the core leaves to its callers is made sure of here: a domain or a handle that the core may
+//! still refer to is kept alive ([`Uses`]), and what must not be asked of a group without members
+//! can be asked of a [`LiveGroup`] only.
+
+mod attach;
+mod domain;
+mod driver;
+mod handle;
+mod owner;
+mod pasid;
+mod uses;
+
+pub(crate) use attach::LiveGroup;
+pub(crate) use domain::UserDomain;
+pub(crate) use driver::UserDriver;
+pub(crate) use handle::Handle;
+pub(crate) use owner::Owner;
+pub(super) use uses::Uses;
