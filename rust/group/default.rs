@@ -105,6 +105,8 @@ impl State {
             }
             return Err(error);
         }
+        // A user's domain that the group was on went, and its handle with it.
+        self.handle = None;
         Ok(())
     }
 
