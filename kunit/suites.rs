@@ -4,6 +4,8 @@
 
 mod attach;
 mod bind;
+mod choice;
+mod default;
 mod defect;
 mod detach;
 mod expect;
