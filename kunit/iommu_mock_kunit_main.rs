@@ -8,6 +8,7 @@ mod rust {
     pub(crate) mod group;
     pub(crate) mod iommu;
     pub(crate) mod kapi;
+    pub(crate) mod pgtable;
 }
 #[path = "../drivers/iommu"]
 mod drivers {
@@ -18,7 +19,8 @@ use rust::{
     ccore,
     group,
     iommu,
-    kapi, //
+    kapi,
+    pgtable, //
 };
 
 mod demo;

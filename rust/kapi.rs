@@ -11,6 +11,7 @@ mod ffi;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
 pub(crate) mod mutex;
+pub(crate) mod table_memory;
 pub(crate) mod warn;
 
 pub(crate) use mutex::{new_mutex, Guard, Mutex};

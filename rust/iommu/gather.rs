@@ -7,19 +7,26 @@ use super::Paging;
 /// One range of unmapped IOVAs, to be flushed in one go.
 ///
 /// Follows `struct iommu_iotlb_gather` of [`include/linux/iommu.h`](srctree/include/linux/iommu.h).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gather {
     /// First and last address, or nothing yet.
     range: Option<(u64, u64)>,
     /// Page size of all of it in bytes, or 0.
     page: u64,
+    /// Tables that were cut off and may be used again after the flush: the address of the first, to
+    /// which the page table has chained the others, or 0.
+    tables: u64,
 }
 
 impl Gather {
     /// The range from `first` to `last`, both inclusive, of pages of `page` bytes; 0 for any.
     pub(crate) fn over(first: u64, last: u64, page: u64) -> Self {
         let range = Some((first, last));
-        Self { range, page }
+        Self {
+            range,
+            page,
+            tables: 0,
+        }
     }
 
     /// Page size of all of it in bytes, or 0.
@@ -54,9 +61,19 @@ impl Gather {
         self.add_range(start, size);
     }
 
+    /// The first of the tables that were cut off, or 0. A flush must then include caches of tables.
+    pub(crate) fn tables(&self) -> u64 {
+        self.tables
+    }
+
+    /// Notes that a table was cut off and chained to [`Self::tables`].
+    pub(crate) fn set_tables(&mut self, first: u64) {
+        self.tables = first;
+    }
+
     /// Flushes and starts anew.
     pub(crate) fn sync(&mut self, table: &dyn Paging) {
-        if self.range.is_some() {
+        if self.range.is_some() || self.tables != 0 {
             table.sync(self);
         }
         *self = Self::default();

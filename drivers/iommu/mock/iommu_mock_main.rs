@@ -12,6 +12,7 @@ mod rust {
     pub(crate) mod iommu;
     #[expect(dead_code, unused_imports)]
     pub(crate) mod kapi;
+    pub(crate) mod pgtable;
 }
 #[path = ".."]
 mod drivers {
@@ -21,7 +22,8 @@ use drivers::mock;
 use rust::{
     ccore,
     iommu,
-    kapi, //
+    kapi,
+    pgtable, //
 };
 
 use kapi::compat::param;

@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mapping.
+//!
+//! All memory that a call may need is had before the first word is written, so that a call that
+//! runs out of memory leaves no trace.
+
+use super::{
+    table::User,
+    Format,
+    PageTable,
+    Slot,
+    Store,
+    Top, //
+};
+use crate::{
+    iommu::{
+        Gather,
+        Prot, //
+    },
+    kapi::{
+        errno,
+        table_memory::{
+            Table,
+            TableMemory,
+            CLASSES, //
+        },
+    },
+};
+use kernel::prelude::*;
+
+/// Why a range cannot be mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MapError {
+    /// It is empty, or of a size the format has no leaf for. EINVAL.
+    Size,
+    /// Neither reading nor writing is allowed. EINVAL.
+    NoAccess,
+    /// An address is not a multiple of the page size. ENXIO.
+    Misaligned,
+    /// It wraps. EOVERFLOW.
+    Overflow,
+    /// An address has more bits than the table or the format. ERANGE.
+    TooWide,
+    /// Something is mapped. EADDRINUSE.
+    Overlap,
+    /// ENOMEM.
+    NoMemory,
+}
+
+impl From<MapError> for Error {
+    fn from(error: MapError) -> Self {
+        match error {
+            MapError::Size | MapError::NoAccess => EINVAL,
+            MapError::Misaligned => ENXIO,
+            MapError::Overflow => EOVERFLOW,
+            MapError::TooWide => ERANGE,
+            MapError::Overlap => errno::eaddrinuse(),
+            MapError::NoMemory => ENOMEM,
+        }
+    }
+}
+
+/// What [`PageTable::map`] is asked for.
+#[derive(Clone, Copy)]
+struct Request {
+    iova: u64,
+    oa: u64,
+    size_lg2: u32,
+    /// Level of the leaves.
+    level: u32,
+    /// Bytes.
+    len: u64,
+    prot: Prot,
+}
+
+/// Tables that a call may yet need.
+struct Spare<'a> {
+    memory: &'a TableMemory,
+    tables: [KVec<u64>; CLASSES],
+    filled: bool,
+}
+
+impl Spare<'_> {
+    fn take(&mut self, class: usize) -> Result<u64, MapError> {
+        let table = self.tables.get_mut(class).and_then(KVec::pop);
+        table.ok_or(MapError::NoMemory)
+    }
+
+    fn give(&mut self, class: usize, table: u64) {
+        match self.tables.get_mut(class) {
+            // It was taken from here, so there is room.
+            Some(tables) => drop(tables.push_within_capacity(table)),
+            None => self.memory.free(table),
+        }
+    }
+}
+
+impl Drop for Spare<'_> {
+    fn drop(&mut self) {
+        for table in self.tables.iter().flatten() {
+            self.memory.free(*table);
+        }
+    }
+}
+
+impl<F: Format, S: Store> PageTable<F, S> {
+    /// Maps `count` pages of `page` bytes from `iova` on to `oa` on, up to the first that cannot
+    /// be. Returns the bytes mapped. May sleep. Other threads may map and unmap other ranges
+    /// meanwhile, and look up any.
+    ///
+    /// # Errors
+    ///
+    /// See [`MapError`]. Where nothing was mapped, the table is as it was.
+    pub(crate) fn map(
+        &self,
+        user: &impl User,
+        iova: u64,
+        oa: u64,
+        page: u64,
+        count: u64,
+        prot: Prot,
+    ) -> (u64, Result<(), MapError>) {
+        let mut done = 0;
+        let result = self
+            .check(iova, oa, page, count, prot)
+            .and_then(|request| self.fill(user, &request, &mut done));
+        (done, result)
+    }
+
+    fn check(
+        &self,
+        iova: u64,
+        oa: u64,
+        page: u64,
+        count: u64,
+        prot: Prot,
+    ) -> Result<Request, MapError> {
+        if prot.0 & Prot::RW.0 == 0 {
+            return Err(MapError::NoAccess);
+        }
+        if count == 0 || !page.is_power_of_two() || self.page_sizes() & page == 0 {
+            return Err(MapError::Size);
+        }
+        if (iova | oa) & (page - 1) != 0 {
+            return Err(MapError::Misaligned);
+        }
+        let len = page.checked_mul(count).ok_or(MapError::Overflow)?;
+        let last = iova.checked_add(len - 1).ok_or(MapError::Overflow)?;
+        let oa_last = oa.checked_add(len - 1).ok_or(MapError::Overflow)?;
+        if last > self.aperture().last || oa_last.checked_shr(F::OA_BITS).unwrap_or(0) != 0 {
+            return Err(MapError::TooWide);
+        }
+        let size_lg2 = page.trailing_zeros();
+        let mut levels = 0..=self.max_level();
+        let level = levels.find(|level| F::leaf_sizes(*level) & page != 0);
+        Ok(Request {
+            iova,
+            oa,
+            size_lg2,
+            level: level.ok_or(MapError::Size)?,
+            len,
+            prot,
+        })
+    }
+
+    fn fill(&self, user: &impl User, request: &Request, done: &mut u64) -> Result<(), MapError> {
+        let mut spare = Spare {
+            memory: self.store.memory(),
+            tables: [const { KVec::new() }; CLASSES],
+            filled: false,
+        };
+        let Request { iova, size_lg2, level, len, .. } = *request;
+        self.grow(user, iova + (len - 1), level, request, &mut spare)?;
+        let slots = Self::run_mask(size_lg2, level) + 1;
+        while *done < len {
+            let table = self.descend(iova + *done, request, &mut spare)?;
+            let first = Self::index(iova + *done, level);
+            let end = 1 << F::index_bits(level);
+            for index in (first..end).step_by(slots as usize) {
+                self.put(user, table, index, slots, request, *done)?;
+                *done += 1 << size_lg2;
+                if *done >= len {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes one leaf of `slots` slots from `index` on.
+    #[inline]
+    fn put(
+        &self,
+        user: &impl User,
+        table: Table<'_>,
+        index: u32,
+        slots: u32,
+        request: &Request,
+        done: u64,
+    ) -> Result<(), MapError> {
+        let Request { size_lg2, level, prot, .. } = *request;
+        for at in index..index + slots {
+            match F::slot(table.load(at), level) {
+                Slot::Empty => (),
+                Slot::Leaf { .. } => return Err(MapError::Overlap),
+                Slot::Table(below) => self.drop_empty(user, table, at, below, request, done)?,
+            }
+        }
+        let oa = request.oa + done;
+        for at in 0..slots {
+            let word = F::leaf(oa, size_lg2, at, level, prot);
+            self.store.store(table, index + at, word);
+        }
+        Ok(())
+    }
+
+    /// Cuts off a table in the way of a leaf, if nothing is mapped below, and flushes, as hardware
+    /// may have cached the way to it.
+    #[cold]
+    fn drop_empty(
+        &self,
+        user: &impl User,
+        table: Table<'_>,
+        index: u32,
+        below: u64,
+        request: &Request,
+        done: u64,
+    ) -> Result<(), MapError> {
+        let level = request.level;
+        if !self.is_empty(below, level - 1) {
+            return Err(MapError::Overlap);
+        }
+        self.store.store(table, index, F::empty(level));
+        let mut gather = Gather::default();
+        self.cut(below, level - 1, &mut gather);
+        gather.add_range(request.iova + done, 1 << request.size_lg2);
+        user.flush(&gather);
+        self.give_back(&gather);
+        Ok(())
+    }
+
+    /// Whether no leaf is below the table of a level.
+    fn is_empty(&self, address: u64, level: u32) -> bool {
+        let Some(table) = self.at(address) else {
+            return true;
+        };
+        (0..1u32 << F::index_bits(level)).all(|index| {
+            match F::slot(table.load(index), level) {
+                Slot::Empty => true,
+                Slot::Leaf { .. } => false,
+                Slot::Table(below) => level != 0 && self.is_empty(below, level - 1),
+            }
+        })
+    }
+
+    /// The table of the leaves' level for `iova`, made where there is none.
+    #[inline]
+    fn descend(
+        &self,
+        iova: u64,
+        request: &Request,
+        spare: &mut Spare<'_>,
+    ) -> Result<Table<'_>, MapError> {
+        let Top { root, mut level } = self.top();
+        let mut table = self.at(root).ok_or(MapError::NoMemory)?;
+        while level > request.level {
+            let index = Self::index(iova, level);
+            let word = table.load(index);
+            let below = match F::slot(word, level) {
+                Slot::Table(below) => below,
+                Slot::Leaf { .. } => return Err(MapError::Overlap),
+                Slot::Empty => self.install(table, index, word, level, request, spare)?,
+            };
+            table = self.at(below).ok_or(MapError::NoMemory)?;
+            level -= 1;
+        }
+        Ok(table)
+    }
+
+    /// Puts an empty table into an empty slot, or finds that another thread was faster.
+    #[cold]
+    fn install(
+        &self,
+        table: Table<'_>,
+        index: u32,
+        empty: u64,
+        level: u32,
+        request: &Request,
+        spare: &mut Spare<'_>,
+    ) -> Result<u64, MapError> {
+        self.reserve(level, request, spare)?;
+        let class = F::class(level - 1);
+        let new = spare.take(class)?;
+        match self.store.replace(table, index, empty, F::table(new, level)) {
+            Ok(()) => Ok(new),
+            Err(present) => {
+                spare.give(class, new);
+                match F::slot(present, level) {
+                    Slot::Table(below) => Ok(below),
+                    Slot::Empty | Slot::Leaf { .. } => Err(MapError::Overlap),
+                }
+            }
+        }
+    }
+
+    /// Gets all tables that a request can still need below `level`, if that was not done.
+    fn reserve(
+        &self,
+        level: u32,
+        request: &Request,
+        spare: &mut Spare<'_>,
+    ) -> Result<(), MapError> {
+        if spare.filled {
+            return Ok(());
+        }
+        spare.filled = true;
+        let last = request.iova + (request.len - 1);
+        for below in request.level..level {
+            let span = Self::span_lg2(below);
+            let number = |iova: u64| iova.checked_shr(span).unwrap_or(0);
+            let needed = number(last) - number(request.iova) + 1;
+            let class = F::class(below);
+            let tables = spare.tables.get_mut(class).ok_or(MapError::NoMemory)?;
+            let room = usize::try_from(needed).map_err(|_| MapError::NoMemory)?;
+            tables.reserve(room, GFP_KERNEL).map_err(|_| MapError::NoMemory)?;
+            for _ in 0..needed {
+                let new = spare.memory.alloc(class).map_err(|_| MapError::NoMemory)?;
+                let _ = tables.push_within_capacity(new);
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds levels at the top until `last` is covered and leaves of `level` are below the root.
+    #[inline]
+    fn grow(
+        &self,
+        user: &impl User,
+        last: u64,
+        level: u32,
+        request: &Request,
+        spare: &mut Spare<'_>,
+    ) -> Result<(), MapError> {
+        let fits = |top: Top| {
+            let covered = last.checked_shr(Self::span_lg2(top.level)).unwrap_or(0) == 0;
+            covered && (level < top.level || !F::DYNAMIC_TOP)
+        };
+        if fits(self.top()) {
+            return Ok(());
+        }
+        self.add_levels(user, request, spare, fits)
+    }
+
+    #[cold]
+    fn add_levels(
+        &self,
+        user: &impl User,
+        request: &Request,
+        spare: &mut Spare<'_>,
+        fits: impl Fn(Top) -> bool,
+    ) -> Result<(), MapError> {
+        let _growing = self.growing.lock();
+        let start = self.top();
+        let mut roots = [0; 8];
+        let mut top = start;
+        let mut result = Ok(());
+        // Everything that can fail, first.
+        while !fits(top) && result.is_ok() {
+            let level = top.level + 1;
+            if level > self.max_level() {
+                result = Err(MapError::TooWide);
+                break;
+            }
+            match self.store.memory().alloc(F::class(level)) {
+                Ok(root) => {
+                    if let Some(slot) = roots.get_mut(level as usize) {
+                        *slot = root;
+                    }
+                    top = Top { root, level };
+                }
+                Err(_) => result = Err(MapError::NoMemory),
+            }
+        }
+        let result = result.and_then(|()| self.reserve(top.level, request, spare));
+        if result.is_err() {
+            for root in roots.into_iter().filter(|root| *root != 0) {
+                self.store.memory().free(root);
+            }
+            return result;
+        }
+        let mut under = start;
+        for (level, root) in (0u32..).zip(roots).filter(|(_, root)| *root != 0) {
+            if let Some(table) = self.at(root) {
+                self.store.store(table, 0, F::table(under.root, level));
+            }
+            under = Top { root, level };
+        }
+        if under != start {
+            // Hardware first: nothing is mapped by the new levels until they are published.
+            user.top_changed(under);
+            self.set_top(under);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A page table: its root, its geometry, and looking up.
+
+use super::{
+    Format,
+    Slot,
+    Store, //
+};
+use crate::{
+    iommu::{
+        Aperture,
+        Gather,
+        Prot, //
+    },
+    kapi::{
+        new_mutex,
+        table_memory::{
+            Table,
+            TableMemory, //
+        },
+        Mutex, //
+    },
+};
+use core::{
+    marker::PhantomData,
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{
+            Acquire,
+            Release, //
+        }, //
+    },
+};
+use kernel::prelude::*;
+
+/// Root and depth of a page table, as they are entered into a device's table entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Top {
+    /// Address of the root.
+    pub(crate) root: u64,
+    /// Level of the root; one less than the number of levels.
+    pub(crate) level: u32,
+}
+
+/// Whoever lets hardware walk a page table.
+pub(crate) trait User {
+    /// Makes hardware forget what `gather` collected, tables included.
+    fn flush(&self, gather: &Gather);
+
+    /// Makes hardware use a new top, which the old one hangs under. Only formats with
+    /// [`Format::DYNAMIC_TOP`] grow.
+    fn top_changed(&self, _top: Top) {}
+}
+
+/// A user without hardware.
+pub(crate) struct Fixed;
+
+impl User for Fixed {
+    fn flush(&self, _gather: &Gather) {}
+}
+
+/// A page table of format `F` with words in `S`.
+#[pin_data]
+pub(crate) struct PageTable<F: Format, S: Store = TableMemory> {
+    #[pin]
+    pub(super) store: S,
+    /// Address of the root, with its level in the low bits.
+    top: AtomicU64,
+    /// Held while the table grows at the top.
+    #[pin]
+    pub(super) growing: Mutex<()>,
+    max_level: u32,
+    format: PhantomData<F>,
+}
+
+impl<F: Format, S: Store> PageTable<F, S> {
+    /// Makes an empty page table with `levels` levels, where that is possible in this format. May
+    /// sleep.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL where it is not, ENOMEM.
+    pub(crate) fn new(levels: u32) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            store <- S::new::<F>(),
+            top: AtomicU64::new(0),
+            growing <- new_mutex!((), "PageTable::growing"),
+            max_level: match F::DYNAMIC_TOP {
+                true => F::LEVELS.1,
+                false => levels,
+            }.checked_sub(1).ok_or(EINVAL)?,
+            format: PhantomData,
+        })
+        .pin_chain(move |this| {
+            if levels < F::LEVELS.0 || levels > F::LEVELS.1 {
+                return Err(EINVAL);
+            }
+            let level = levels - 1;
+            let root = this.store.memory().alloc(F::class(level))?;
+            this.set_top(Top { root, level });
+            Ok(())
+        })
+    }
+
+    /// Root and depth at the moment.
+    #[inline]
+    pub(crate) fn top(&self) -> Top {
+        let packed = self.top.load(Acquire);
+        Top {
+            root: packed & !7,
+            level: (packed & 7) as u32,
+        }
+    }
+
+    pub(super) fn set_top(&self, top: Top) {
+        self.top.store(top.root | u64::from(top.level), Release);
+    }
+
+    /// Page sizes that can be mapped, one bit each.
+    pub(crate) fn page_sizes(&self) -> u64 {
+        let sizes = (0..=self.max_level).fold(0, |sizes, level| sizes | F::leaf_sizes(level));
+        let limit = self.aperture().last;
+        sizes & (limit | (limit >> 1))
+    }
+
+    /// IOVAs that can be mapped, once the table has grown to all its levels.
+    pub(crate) fn aperture(&self) -> Aperture {
+        Aperture::bits(Self::span_lg2(self.max_level).min(F::VA_BITS))
+    }
+
+    /// The highest level that the root can have.
+    pub(super) fn max_level(&self) -> u32 {
+        self.max_level
+    }
+
+    /// Base-2 logarithm of the bytes that a table of a level covers.
+    #[inline]
+    pub(super) fn span_lg2(level: u32) -> u32 {
+        F::shift(level) + F::index_bits(level)
+    }
+
+    /// Index into a table of a level.
+    #[inline]
+    pub(super) fn index(iova: u64, level: u32) -> u32 {
+        ((iova >> F::shift(level)) & ((1 << F::index_bits(level)) - 1)) as u32
+    }
+
+    /// The table at an address that a word of the page table holds.
+    #[inline]
+    pub(super) fn at(&self, address: u64) -> Option<Table<'_>> {
+        self.store.memory().at(address)
+    }
+
+    /// The word that maps an address, its size, level, and index in its table.
+    #[inline]
+    pub(super) fn find(&self, iova: u64) -> Option<(u64, u32, u32, u32)> {
+        let Top { root, mut level } = self.top();
+        if iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) != 0 {
+            return None;
+        }
+        let mut table = self.at(root)?;
+        loop {
+            let index = Self::index(iova, level);
+            let word = table.load(index);
+            match F::slot(word, level) {
+                Slot::Empty => return None,
+                Slot::Leaf { size_lg2 } => return Some((word, size_lg2, level, index)),
+                Slot::Table(address) => {
+                    table = self.at(address)?;
+                    level = level.checked_sub(1)?;
+                }
+            }
+        }
+    }
+
+    /// The output address behind `iova`. Any context; takes no lock.
+    #[inline]
+    pub(crate) fn iova_to_phys(&self, iova: u64) -> Option<u64> {
+        let (word, size_lg2, level, index) = self.find(iova)?;
+        let at = index & Self::run_mask(size_lg2, level);
+        let oa = F::oa(word, size_lg2, at, level);
+        Some(oa | (iova & ((1 << size_lg2) - 1)))
+    }
+
+    /// What a device may do at `iova`.
+    pub(crate) fn prot(&self, iova: u64) -> Option<Prot> {
+        self.find(iova).map(|(word, ..)| F::prot(word))
+    }
+
+    /// Tables in use.
+    pub(crate) fn tables(&self) -> u32 {
+        self.store.memory().live()
+    }
+
+    /// The store, e.g. to walk the words as hardware does.
+    pub(crate) fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Slots of a leaf of `1 << size_lg2` bytes, less one.
+    #[inline]
+    pub(super) fn run_mask(size_lg2: u32, level: u32) -> u32 {
+        (1u32 << (size_lg2 - F::shift(level))) - 1
+    }
+}
