@@ -32,7 +32,7 @@ def _clippy(session: Session) -> None:
         raise Unavailable("clippy is not installed (rustup component add clippy)")
     modules.build(session.settings, session.kernel("uml"), session.tools,
                   session.folder("uml") + "-clippy", ("CLIPPY=1", "W=1"),
-                  "lint: clippy and W=1, no warning")
+                  "lint: clippy and W=1, no warning", pedantic=True)
 
 
 def _checkpatch(session: Session, step: Step) -> None:
