@@ -46,7 +46,8 @@ def run(session: Session, vm: bool) -> Tally:
     guest = Guest(kernel, vm, name, "cycles", modules, conf,
                   ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"])
     with Step(f"{count} cycles of load, run, unload in {place}") as step:
-        result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT, lambda line: step.progress(line or ""))
+        result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT,
+                           lambda line: step.progress(line or ""))
         noise = splats(result.kernel_log)
         if result.status != 0 or noise:
             for line in result.lines[-10:]:

@@ -88,7 +88,8 @@ def check_kdir(kdir: Path) -> str:
         if _config_value(config, name) != "y":
             raise Failure(f"KDIR={kdir}: configured without {name}=y")
     if not (kdir / "include/config/auto.conf").is_file() or not (kdir / "Module.symvers").is_file():
-        raise Failure(f"KDIR={kdir}: configured, but not built (no Module.symvers). Run `make` there.")
+        raise Failure(f"KDIR={kdir}: configured, but not built (no Module.symvers). "
+                      "Run `make` there.")
     built_by = _config_value(config, "CONFIG_RUSTC_VERSION_TEXT")
     here = find_rustc()
     if built_by != here:
