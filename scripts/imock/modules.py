@@ -32,7 +32,8 @@ def our_warnings(log: Path) -> list[str]:
             path = (TOP / match.group("file")).resolve()
             if TOP in path.parents:
                 found.append(line)
-        elif (_RUST_WARNING.match(line) and "emitted" not in line) or "WARNING: modpost" in line:
+        elif (_RUST_WARNING.match(line) and "emitted" not in line) or \
+                "WARNING: modpost" in line or "warning: objtool" in line:
             found.append(line)
     return found
 
