@@ -15,6 +15,8 @@ mod handle;
 mod harness;
 mod oracle;
 mod owner;
+mod pasid;
+mod pasid_replace;
 mod probe;
 mod release;
 mod replace;
