@@ -18,8 +18,10 @@ mod owner;
 mod pasid;
 mod pasid_replace;
 mod probe;
+mod recovery;
 mod release;
 mod replace;
+mod reset;
 mod walk;
 
 use crate::kapi::kunit;
