@@ -207,7 +207,8 @@ impl Rig for Kernel {
     }
 
     fn attach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) -> Result {
-        self.endpoint(at)?.attach_pasid(self.get(domain)?, pasid, None)
+        self.endpoint(at)?
+            .attach_pasid(self.get(domain)?, pasid, None)
     }
 
     fn replace_pasid(
@@ -218,7 +219,8 @@ impl Rig for Kernel {
         handle: HandleNo,
     ) -> Result {
         let handle = Handle::new(handle.0)?;
-        self.endpoint(at)?.replace_pasid(self.get(domain)?, pasid, &handle)
+        self.endpoint(at)?
+            .replace_pasid(self.get(domain)?, pasid, &handle)
     }
 
     fn detach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid) {

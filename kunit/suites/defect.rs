@@ -5,7 +5,10 @@
 
 use super::{
     attach,
+    default,
     detach,
+    owner,
+    release,
     replace,
     Size, //
 };
@@ -62,7 +65,7 @@ macro_rules! proof {
 const FIVE: Size = Size { members: 5 };
 const OURS: Setting = Setting::new(Core::Ours, 5);
 
-const PROOFS: [Proof; 8] = [
+const PROOFS: [Proof; 12] = [
     proof!(
         UnwindSkipped,
         attach::attach_unwinds_when_a_member_refuses,
@@ -94,14 +97,34 @@ const PROOFS: [Proof; 8] = [
         FIVE
     ),
     proof!(
+        OwnerCountOffByOne,
+        owner::claims_of_devices_are_counted,
+        FIVE
+    ),
+    proof!(
         BlockedGap,
         replace::replace_goes_straight_from_old_to_new,
         OURS
     ),
     proof!(
+        ForeignAccepted,
+        replace::replace_by_a_foreign_domain_is_incompatible,
+        FIVE
+    ),
+    proof!(
         HandlePublishedEarly,
         replace::failed_replace_keeps_the_old_domain_on_every_member,
         OURS
+    ),
+    proof!(
+        DefaultForgotten,
+        default::change_unwinds_when_a_member_refuses,
+        FIVE
+    ),
+    proof!(
+        ReleaseKeepsMember,
+        release::leaving_member_is_blocked_and_the_others_stay,
+        FIVE
     ),
 ];
 

@@ -43,8 +43,14 @@ unsafe extern "C" {
     pub(super) safe fn gfp_may_sleep(gfp: bindings::gfp_t) -> bool;
 
     /// Registers a platform driver of this module.
-    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_platform_driver_register")]
-    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_platform_driver_register")]
+    #[cfg_attr(
+        IOMMU_MOCK_KUNIT,
+        link_name = "iommu_mock_kunit_platform_driver_register"
+    )]
+    #[cfg_attr(
+        not(IOMMU_MOCK_KUNIT),
+        link_name = "iommu_mock_platform_driver_register"
+    )]
     pub(super) fn platform_driver_register(driver: *mut bindings::platform_driver) -> c_int;
 }
 

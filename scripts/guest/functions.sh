@@ -7,7 +7,6 @@
 
 die() {
 	echo "failed: $*"
-	dmesg | tail -n 30
 	exit 1
 }
 

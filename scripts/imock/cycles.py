@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from .guest import Guest
 from .session import Session
+from .settings import Settings
 from .splat import splats
 from .tally import Tally
 from .ui import Failure, Step, say
@@ -13,9 +14,18 @@ UML_CYCLES = 1000
 VM_CYCLES = 20
 UML_TIMEOUT = 300
 VM_TIMEOUT = 900
+VM_EFFORT_DIVISOR = 10
 
 # A small suite for every cycle; the VM also runs all of them once.
 CYCLE_GLOB = "iommu_mock_harness"
+
+
+def _test_params(settings: Settings, vm: bool) -> list[str]:
+    """The VM is emulated and checks locks: a tenth of the repetitions there."""
+    params = [p for p in settings.test_params() if not vm or not p.startswith("effort=")]
+    if vm:
+        params.append(f"effort={max(1, (settings.effort or 100) // VM_EFFORT_DIVISOR)}")
+    return params
 
 
 def run(session: Session, vm: bool) -> Tally:
@@ -28,7 +38,7 @@ def run(session: Session, vm: bool) -> Tally:
         "SUITES": int(vm),
         "PARAMS": "endpoints=4 group_size=2",
         "GROUPS_EXPECTED": 2,
-        "TEST_PARAMS": " ".join(session.settings.test_params()),
+        "TEST_PARAMS": " ".join(_test_params(session.settings, vm)),
     }
     kernel, modules = session.modules("x86" if vm else "uml")
     place = "the x86-64 VM" if vm else "UML"
@@ -36,7 +46,8 @@ def run(session: Session, vm: bool) -> Tally:
     guest = Guest(kernel, vm, name, "cycles", modules, conf,
                   ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"])
     with Step(f"{count} cycles of load, run, unload in {place}") as step:
-        result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT, lambda line: step.progress(line or ""))
+        result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT,
+                           lambda line: step.progress(line or ""))
         noise = splats(result.kernel_log)
         if result.status != 0 or noise:
             for line in result.lines[-10:]:

@@ -94,8 +94,8 @@ class Guest:
                           log if log.stat().st_size else host)
         return result
 
-    def _read(self, process: subprocess.Popen, deadline: float, on_line: Callable[[str | None], None],
-              result: Result) -> None:
+    def _read(self, process: subprocess.Popen, deadline: float,
+              on_line: Callable[[str | None], None], result: Result) -> None:
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         buffer = b""
@@ -132,7 +132,8 @@ class Guest:
         log = log_path(f"{self.name}-kernel")
         saved = termios.tcgetattr(0) if sys.stdin.isatty() else None
         try:
-            with open(log, "w+b") as kernel_log, open(log_path(f"{self.name}-host"), "wb") as errors:
+            with open(log, "w+b") as kernel_log, \
+                    open(log_path(f"{self.name}-host"), "wb") as errors:
                 process = subprocess.Popen(self._command(log, kernel_log.fileno()),
                                            stderr=errors, pass_fds=(kernel_log.fileno(),))
                 try:

@@ -24,7 +24,8 @@ def _rustfmt(session: Session, step: Step) -> None:
         raise Unavailable("rustfmt is not installed (rustup component add rustfmt)")
     sources = [path for path in files() if path.suffix == ".rs"]
     logged(step, ["rustfmt", "--edition", "2021", "--config-path", TOP / ".rustfmt.toml",
-                  "--check", "--color", "never", *sources], log_path("rustfmt"), what="rustfmt --check")
+                  "--check", "--color", "never", *sources], log_path("rustfmt"),
+           what="rustfmt --check")
 
 
 def _clippy(session: Session) -> None:
@@ -32,7 +33,7 @@ def _clippy(session: Session) -> None:
         raise Unavailable("clippy is not installed (rustup component add clippy)")
     modules.build(session.settings, session.kernel("uml"), session.tools,
                   session.folder("uml") + "-clippy", ("CLIPPY=1", "W=1"),
-                  "lint: clippy and W=1, no warning")
+                  "lint: clippy and W=1, no warning", pedantic=True)
 
 
 def _checkpatch(session: Session, step: Step) -> None:

@@ -15,37 +15,43 @@ from .toolchain import Toolchain, find_rustc
 from .ui import Failure, Step, say
 
 _RUST_WARNING = re.compile(r"^(warning|error)(\[|:)")
+_RUST_PLACE = re.compile(r"^\s+--> (\S+)")
 _C_WARNING = re.compile(r"^(?P<file>[^\s:]+):\d+(:\d+)?: (warning|error):")
 MODULES = ("iommu_mock.ko", "iommu_mock_kunit.ko")
 
 
 def our_warnings(log: Path) -> list[str]:
-    """Warnings of a module build that are about our files."""
+    """Warnings of a module build that are about our files, each with its place."""
     found = []
     for line in log.read_text(errors="replace").splitlines():
+        place = _RUST_PLACE.match(line)
+        if place and found and not found[-1].endswith(")"):
+            found[-1] += f" ({place.group(1)})"
         match = _C_WARNING.match(line)
         if match:
             path = (TOP / match.group("file")).resolve()
             if TOP in path.parents:
                 found.append(line)
-        elif (_RUST_WARNING.match(line) and "emitted" not in line) or "WARNING: modpost" in line:
+        elif (_RUST_WARNING.match(line) and "emitted" not in line) or \
+                "WARNING: modpost" in line or "warning: objtool" in line:
             found.append(line)
     return found
 
 
 def build(settings: Settings, kernel: Kernel, tools: Toolchain, name: str,
-          extra: tuple[str, ...] = (), title: str = "") -> tuple[Path, Path]:
+          extra: tuple[str, ...] = (), title: str = "",
+          pedantic: bool = False) -> tuple[Path, Path]:
     """Build against one of our kernels; returns the folder and the log.
 
     The folder belongs to one kernel build: when another one takes its name,
-    it is emptied, as kbuild would not notice by itself. A build with extra
-    options begins from nothing, so that all its warnings show.
+    it is emptied, as kbuild would not notice by itself. A pedantic
+    build begins from nothing, so that all warnings show, and fails at any.
     """
     out = BUILD / "modules" / name
     log = log_path(f"modules-{name}")
     marker = out / ".kernel"
     with Lock.hold(), Step(title or f"modules for {name}") as step:
-        if extra or not marker.is_file() or marker.read_text() != str(kernel.objects):
+        if pedantic or not marker.is_file() or marker.read_text() != str(kernel.objects):
             shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         marker.write_text(str(kernel.objects))
@@ -56,7 +62,7 @@ def build(settings: Settings, kernel: Kernel, tools: Toolchain, name: str,
         for module in MODULES:
             if not (out / module).is_file():
                 raise Failure(f"the build ended well but made no {module}", log)
-        if extra:
+        if pedantic:
             found = our_warnings(log)
             if found:
                 raise Failure(f"{len(found)} warnings, the first: {found[0]}", log)
@@ -83,7 +89,8 @@ def check_kdir(kdir: Path) -> str:
         if _config_value(config, name) != "y":
             raise Failure(f"KDIR={kdir}: configured without {name}=y")
     if not (kdir / "include/config/auto.conf").is_file() or not (kdir / "Module.symvers").is_file():
-        raise Failure(f"KDIR={kdir}: configured, but not built (no Module.symvers). Run `make` there.")
+        raise Failure(f"KDIR={kdir}: configured, but not built (no Module.symvers). "
+                      "Run `make` there.")
     built_by = _config_value(config, "CONFIG_RUSTC_VERSION_TEXT")
     here = find_rustc()
     if built_by != here:

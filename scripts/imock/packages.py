@@ -184,7 +184,8 @@ def _download(options: list[str], package: str, version: str) -> Path:
                        log_path("apt-download"), cwd=work, env=_apt_env(),
                        what="apt-get download")
             except Failure as failure:
-                raise Unavailable(f"{package} {version} cannot be downloaded", failure.log) from None
+                raise Unavailable(f"{package} {version} cannot be downloaded",
+                                  failure.log) from None
         arrived = sorted(work.glob("*.deb"))
         if not arrived:
             raise Unavailable(f"{package} {version}: nothing was downloaded",

@@ -50,6 +50,7 @@ class _Follower:
         self.last = ""
 
     def poll(self) -> str:
+        """Number of lines so far, and what the last one was about."""
         for raw in self._file.read().splitlines():
             self.count += 1
             line = raw.decode(errors="replace")
@@ -61,6 +62,7 @@ class _Follower:
         return f"{self.count:>6}  {self.last}"
 
     def close(self) -> None:
+        """Let go of the log."""
         self._file.close()
 
 

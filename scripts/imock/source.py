@@ -120,10 +120,10 @@ def own(tree: Path) -> Source:
         if not (tree / needed).exists():
             raise Failure(f"KSRC={tree}: has no {needed}")
     if (tree / ".config").exists() or (tree / "include/config").is_dir():
-        raise Failure(f"KSRC={tree}: has been built in place, and the kernel's build system wants a "
-                      "clean source tree for a build elsewhere.\n"
-                      "  Run `make mrproper` there (it deletes that build and its .config), or name "
-                      "a clean copy, for example one made by `git worktree add`.")
+        raise Failure(f"KSRC={tree}: has been built in place, and the kernel's build system wants "
+                      "a clean source tree for a build elsewhere.\n"
+                      "  Run `make mrproper` there (it deletes that build and its .config), or "
+                      "name a clean copy, for example one made by `git worktree add`.")
     series = ".".join(version.split(".")[:2])
     if series not in KERNELS:
         say(f"warning: {tree} is Linux {version}; supported are {' and '.join(KERNELS)}. Trying.")

@@ -85,7 +85,7 @@ def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> T
             tree_of_results = json.loads(report.read_text())
         except (OSError, ValueError):
             raise Failure("kunit.py gave no results", log) from None
-        tally = _count(tree_of_results, "")
+        tally = _count(tree_of_results, f"{label}: ")
         step.note = tally.line()
         step.status = "FAILED" if tally.failed or code != 0 else "ok"
     for group in tree_of_results.get("sub_groups", []):

@@ -134,7 +134,8 @@ def _build_bindgen(target: Path, seen: str, least: str) -> None:
             env = {k: v for k, v in clean_env().items() if k != "RUSTFLAGS"}
             env["CARGO_TARGET_DIR"] = str(work / "target")
             try:
-                logged(step, ["cargo", "install", "--locked", "bindgen-cli", "--root", work / "out"],
+                logged(step, ["cargo", "install", "--locked", "bindgen-cli",
+                              "--root", work / "out"],
                        log_path("bindgen"), env=env, what="cargo install bindgen-cli")
             except Failure as failure:
                 raise Failure(f"bindgen {least} or newer is needed "

@@ -70,7 +70,8 @@ impl<'a> LiveGroup<'a> {
         let raw = handle.prepare(domain)?;
         // SAFETY: All are valid, the group has a member, and `settle` keeps domain and handle as
         // long as they are referred to.
-        let result = unsafe { ffi::iommu_replace_group_handle(self.as_raw(), domain.as_raw(), raw) };
+        let result =
+            unsafe { ffi::iommu_replace_group_handle(self.as_raw(), domain.as_raw(), raw) };
         self.settle(&mut uses, Some(domain), Some(handle));
         to_result(result)
     }

@@ -94,9 +94,7 @@ impl Endpoint {
             return;
         }
         // SAFETY: Both are valid, and the device's driver can block PASIDs.
-        unsafe {
-            bindings::iommu_detach_device_pasid(domain.as_raw(), self.device(), pasid.get())
-        };
+        unsafe { bindings::iommu_detach_device_pasid(domain.as_raw(), self.device(), pasid.get()) };
         uses.clear_pasid(pasid);
     }
 }
