@@ -3,6 +3,9 @@
 //! Models of IOMMU hardware. Nothing here knows a driver or a core.
 
 pub(crate) mod plain;
+mod walk;
+
+use crate::kapi::table_memory::Table;
 
 /// Where one DMA access of an endpoint ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,4 +14,10 @@ pub(crate) enum Reach {
     Aborted,
     /// It goes to this physical address.
     Memory(u64),
+}
+
+/// Memory that hardware reads page tables from.
+pub(crate) trait Memory: Send + Sync {
+    /// The table at an address; `None` where an entry that was read torn points to nothing.
+    fn table(&self, address: u64) -> Option<Table<'_>>;
 }

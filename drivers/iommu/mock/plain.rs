@@ -23,8 +23,7 @@ use super::{
     hw::{
         plain::{
             Hardware,
-            Root,
-            Table, //
+            Root, //
         },
         Reach, //
     },
@@ -145,11 +144,7 @@ impl Plain {
         let mut firmware = KVec::with_capacity(endpoints.len(), GFP_KERNEL)?;
         for endpoint in &endpoints {
             let root = match endpoint.deferred {
-                true => {
-                    let table = Arc::pin_init(Table::new(), GFP_KERNEL)?;
-                    table.insert(0, FORMER_KERNEL, 1 << 30)?;
-                    Root::Table(table)
-                }
+                true => Root::Table(domain::former_kernel(FORMER_KERNEL)?),
                 false => Root::Identity,
             };
             firmware.push(root, GFP_KERNEL)?;
@@ -305,8 +300,7 @@ impl Driver for Plain {
             return Err(fault.error);
         }
         let aperture = Aperture::bits(self.endpoint(dev.id())?.bits);
-        let table = Arc::pin_init(Table::new(), GFP_KERNEL)?;
-        let data = PlainDomain::new(self.hw.clone(), table, aperture, self.faults.clone())?;
+        let data = PlainDomain::new(self.hw.clone(), aperture, self.faults.clone())?;
         Domain::new(Kind::Paging, self.key(), data)
     }
 

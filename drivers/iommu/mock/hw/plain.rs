@@ -2,7 +2,11 @@
 
 //! The simplest hardware: one table register per endpoint and PASID, written in one go.
 
-use super::Reach;
+use super::{
+    walk,
+    Memory,
+    Reach, //
+};
 use crate::kapi::{
     new_mutex,
     Mutex, //
@@ -12,70 +16,26 @@ use kernel::{
     sync::Arc, //
 };
 
-/// One translation.
-#[derive(Clone, Copy)]
-struct Leaf {
-    iova: u64,
-    paddr: u64,
-    size: u64,
-}
-
-/// A page table. The lock stands for the memory controller: each access is atomic.
-#[pin_data]
+/// A page table as the hardware is told of it: x86-64 words.
 pub(crate) struct Table {
-    /// Sorted by IOVA, without overlap.
-    #[pin]
-    leaves: Mutex<KVec<Leaf>>,
+    memory: Arc<dyn Memory>,
+    root: u64,
+    levels: u32,
 }
 
 impl Table {
-    /// Makes an empty table.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self { leaves <- new_mutex!(KVec::new(), "plain::Table::leaves") })
+    /// A table in `memory` with its root at `root`.
+    pub(crate) fn new(memory: Arc<dyn Memory>, root: u64, levels: u32) -> Self {
+        Self {
+            memory,
+            root,
+            levels,
+        }
     }
 
-    /// Enters one translation of `size` bytes.
-    ///
-    /// # Errors
-    ///
-    /// EEXIST where it overlaps another one, ENOMEM.
-    pub(crate) fn insert(&self, iova: u64, paddr: u64, size: u64) -> Result {
-        let mut leaves = self.leaves.lock();
-        let at = leaves.partition_point(|leaf| leaf.iova < iova);
-        let before = at.checked_sub(1).and_then(|i| leaves.get(i));
-        let behind = leaves.get(at);
-        if before.is_some_and(|leaf| iova - leaf.iova < leaf.size)
-            || behind.is_some_and(|leaf| leaf.iova - iova < size)
-        {
-            return Err(EEXIST);
-        }
-        let leaf = Leaf { iova, paddr, size };
-        // Grow at the end and rotate into place, as the vector has no fallible insert.
-        leaves.push(leaf, GFP_KERNEL)?;
-        if let Some(tail) = leaves.get_mut(at..) {
-            tail.rotate_right(1);
-        }
-        Ok(())
-    }
-
-    /// Removes the translation that starts at `iova` and returns its size.
-    pub(crate) fn remove(&self, iova: u64) -> Option<u64> {
-        let mut leaves = self.leaves.lock();
-        let at = leaves.binary_search_by_key(&iova, |leaf| leaf.iova).ok()?;
-        let leaf = leaves.remove(at).ok()?;
-        Some(leaf.size)
-    }
-
-    /// Looks an address up, as the hardware does.
-    pub(crate) fn walk(&self, iova: u64) -> Option<u64> {
-        let leaves = self.leaves.lock();
-        let at = leaves.partition_point(|leaf| leaf.iova <= iova);
-        let leaf = leaves.get(at.checked_sub(1)?)?;
-        let offset = iova - leaf.iova;
-        if offset >= leaf.size {
-            return None;
-        }
-        leaf.paddr.checked_add(offset)
+    /// Looks an address up, word by word.
+    fn walk(&self, iova: u64) -> Option<u64> {
+        walk::x86_64(&*self.memory, self.root, self.levels, iova)
     }
 }
 

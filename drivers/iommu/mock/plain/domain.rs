@@ -8,9 +8,12 @@ use super::super::{
         Leave,
         Op, //
     },
-    hw::plain::{
-        Hardware,
-        Table, //
+    hw::{
+        plain::{
+            Hardware,
+            Table, //
+        },
+        Memory, //
     },
 };
 use crate::{
@@ -24,9 +27,14 @@ use crate::{
         Prot, //
     },
     kapi::{
-        errno,
         new_mutex,
+        table_memory as memory,
         Mutex, //
+    },
+    pgtable::{
+        Fixed,
+        PageTable,
+        X86FirstStage, //
     },
 };
 use core::any::Any;
@@ -47,9 +55,45 @@ impl DomainData for Static {
     }
 }
 
+/// The page tables of this family.
+type Words = PageTable<X86FirstStage>;
+
+/// Levels of them: 48 bits.
+const LEVELS: u32 = 4;
+
+impl Memory for Words {
+    fn table(&self, address: u64) -> Option<memory::Table<'_>> {
+        self.store().at(address)
+    }
+}
+
+/// Makes an empty table, and tells the hardware of it.
+///
+/// # Errors
+///
+/// ENOMEM.
+fn new_table() -> Result<(Arc<Words>, Arc<Table>)> {
+    let words = Arc::pin_init(Words::new(LEVELS), GFP_KERNEL)?;
+    let table = Table::new(words.clone(), words.top().root, LEVELS);
+    Ok((words, Arc::new(table, GFP_KERNEL)?))
+}
+
+/// The table of a former kernel, which maps the first GiB to `to`.
+///
+/// # Errors
+///
+/// ENOMEM.
+pub(super) fn former_kernel(to: u64) -> Result<Arc<Table>> {
+    let (words, table) = new_table()?;
+    let (_, result) = words.map(&Fixed, 0, to, 1 << 30, 1, Prot::RW);
+    result?;
+    Ok(table)
+}
+
 /// A paging domain: a table that the hardware walks.
 pub(super) struct PlainDomain {
     hw: Arc<Hardware>,
+    words: Arc<Words>,
     table: Arc<Table>,
     aperture: Pin<KBox<Mutex<Aperture>>>,
     faults: Arc<FaultPlan>,
@@ -61,12 +105,13 @@ impl PlainDomain {
     /// ENOMEM.
     pub(super) fn new(
         hw: Arc<Hardware>,
-        table: Arc<Table>,
         aperture: Aperture,
         faults: Arc<FaultPlan>,
     ) -> Result<Self> {
+        let (words, table) = new_table()?;
         Ok(Self {
             hw,
+            words,
             table,
             aperture: KBox::pin_init(new_mutex!(aperture, "PlainDomain::aperture"), GFP_KERNEL)?,
             faults,
@@ -94,7 +139,7 @@ impl DomainData for PlainDomain {
 
 impl Paging for PlainDomain {
     fn page_sizes(&self) -> u64 {
-        (4 << 10) | (2 << 20) | (1 << 30)
+        self.words.page_sizes()
     }
 
     fn aperture(&self) -> Aperture {
@@ -103,14 +148,14 @@ impl Paging for PlainDomain {
 
     fn widen(&self, to: Aperture) -> Result {
         let mut aperture = self.aperture.lock();
-        if !to.contains(&aperture) {
+        if !to.contains(&aperture) || !self.words.aperture().contains(&to) {
             return Err(EINVAL);
         }
         *aperture = to;
         Ok(())
     }
 
-    fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, _prot: Prot) -> Progress {
+    fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, prot: Prot) -> Progress {
         if let Some(fault) = self.faults.hit(Op::Map, None, Some(Kind::Paging)) {
             // A lie reports success without progress, which the caller must not believe.
             return Progress {
@@ -121,38 +166,23 @@ impl Paging for PlainDomain {
                 },
             };
         }
-        let mut mapped = 0;
-        for _ in 0..count {
-            if let Err(error) = self.table.insert(iova + mapped, paddr + mapped, page) {
-                let result = Err(match error == EEXIST {
-                    true => errno::eaddrinuse(),
-                    false => error,
-                });
-                return Progress { mapped, result };
-            }
-            mapped += page;
-        }
-        let result = Ok(());
+        let (mapped, result) = self.words.map(&Fixed, iova, paddr, page, count, prot);
+        let result = result.map_err(Error::from);
         Progress { mapped, result }
     }
 
     fn unmap(&self, iova: u64, page: u64, count: u64, gather: &mut Gather) -> u64 {
-        let mut done = 0;
-        while done / page < count {
-            let Some(size) = self.table.remove(iova + done) else {
-                break;
-            };
-            gather.add_pages(self, iova + done, size, size);
-            done += size;
-        }
-        done
+        self.words.unmap(iova, page.saturating_mul(count), gather)
     }
 
     fn iova_to_phys(&self, iova: u64) -> Option<u64> {
-        self.table.walk(iova)
+        self.words.iova_to_phys(iova)
     }
 
-    fn sync(&self, _gather: &Gather) {}
+    fn sync(&self, gather: &Gather) {
+        // This hardware caches nothing.
+        self.words.give_back(gather);
+    }
 
     fn sync_map(&self, _iova: u64, _size: u64) -> Result {
         match self.faults.hit(Op::SyncMap, None, Some(Kind::Paging)) {
