@@ -219,7 +219,10 @@ unsafe extern "C" fn unmap_pages(
     }
     let mut gathered = Gather::default();
     let done = table.unmap(iova, page, count, &mut gathered);
-    if let Some((first, last)) = gathered.range() {
+    if gathered.tables() != 0 {
+        // The kernel's gather has no place for tables of ours: they need their flush now.
+        table.sync(&gathered);
+    } else if let Some((first, last)) = gathered.range() {
         let size = last.saturating_sub(first).saturating_add(1);
         let page = gathered.page();
         // SAFETY: `domain` and `gather` are what the core passed. CAST: They came from `c_ulong`.
