@@ -27,6 +27,7 @@ mod demo;
 mod fixture;
 mod mark;
 mod oracle;
+mod pgtable_tests;
 mod random;
 mod recorder;
 mod rig;

@@ -17,6 +17,7 @@ mod oracle;
 mod owner;
 mod pasid;
 mod pasid_replace;
+mod pgtable_format;
 mod probe;
 mod recovery;
 mod release;

@@ -40,6 +40,8 @@ pub(crate) trait Format: Send + Sync + 'static {
     const OA_BITS: u32;
     /// The most bits of an IOVA, whatever the levels cover.
     const VA_BITS: u32;
+    /// The highest bit that the levels cover is a sign. Only the lower half is used.
+    const SIGN_EXTENDED: bool = false;
     /// The table may grow at the top while it is in use, because hardware replaces root and depth
     /// in one go.
     const DYNAMIC_TOP: bool = false;
@@ -81,6 +83,9 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// What the leaf allows.
     fn prot(word: u64) -> Prot;
 
+    /// The bits that hardware ignores in a word of a level, unless it is an empty slot.
+    fn software(level: u32) -> u64;
+
     /// The word of an empty slot.
     fn empty(level: u32) -> u64 {
         match Self::SIZES.get(Self::class(level)) {
@@ -99,7 +104,7 @@ pub(crate) trait Format: Send + Sync + 'static {
         word
     }
 
-    /// The word with that mark, as hardware sets it.
+    /// The word with that mark, as hardware sets it where writing is allowed.
     fn dirtied(word: u64) -> u64 {
         word
     }

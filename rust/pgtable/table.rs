@@ -126,7 +126,8 @@ impl<F: Format, S: Store> PageTable<F, S> {
 
     /// IOVAs that can be mapped, once the table has grown to all its levels.
     pub(crate) fn aperture(&self) -> Aperture {
-        Aperture::bits(Self::span_lg2(self.max_level).min(F::VA_BITS))
+        let bits = Self::span_lg2(self.max_level).min(F::VA_BITS);
+        Aperture::bits(bits - u32::from(F::SIGN_EXTENDED))
     }
 
     /// The highest level that the root can have.

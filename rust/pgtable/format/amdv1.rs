@@ -61,6 +61,10 @@ impl Format for AmdV1 {
         sizes & bits(51, 12) & !(1 << 39)
     }
 
+    fn software(_level: u32) -> u64 {
+        (1 << 63) | bits(8, 7) | bits(4, 1)
+    }
+
     #[inline]
     fn leaf(oa: u64, size_lg2: u32, _at: u32, level: u32, prot: Prot) -> u64 {
         let read = u64::from(prot.0 & Prot::READ.0 != 0) * READ;
@@ -88,10 +92,16 @@ impl Format for AmdV1 {
             0 => Slot::Leaf {
                 size_lg2: Self::shift(level),
             },
-            SIZED => Slot::Leaf {
+            SIZED => {
                 // The first 0 above bit 11 is half the size.
-                size_lg2: (word | bits(11, 0)).trailing_ones() + 1,
-            },
+                let size_lg2 = (word | bits(11, 0)).trailing_ones() + 1;
+                let size = 1u64.checked_shl(size_lg2).unwrap_or(0);
+                match Self::leaf_sizes(level) & size {
+                    // A table that a reader still looks at may be one of another level by now.
+                    0 => Slot::Empty,
+                    _ => Slot::Leaf { size_lg2 },
+                }
+            }
             _ => Slot::Table(word & ADDRESS),
         }
     }
@@ -116,6 +126,9 @@ impl Format for AmdV1 {
     }
 
     fn dirtied(word: u64) -> u64 {
-        word | DIRTY
+        match word & WRITE {
+            0 => word,
+            _ => word | DIRTY,
+        }
     }
 }

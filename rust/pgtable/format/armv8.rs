@@ -28,6 +28,7 @@ const ADDRESS: u64 = bits(47, 12);
 const CONTIGUOUS: u64 = 1 << 52;
 /// Slots of a run.
 const RUN_LG2: u32 = 4;
+const SOFTWARE: u64 = bits(58, 55);
 const INNER_SHAREABLE: u64 = 3 << 8;
 const ACCESS: u64 = 1 << 10;
 
@@ -95,6 +96,10 @@ impl Format for Armv8Stage1 {
         leaf_sizes(level)
     }
 
+    fn software(_level: u32) -> u64 {
+        SOFTWARE
+    }
+
     #[inline]
     fn leaf(oa: u64, size_lg2: u32, at: u32, level: u32, prot: Prot) -> u64 {
         let access = match prot.0 & Prot::WRITE.0 {
@@ -158,6 +163,10 @@ impl Format for Armv8Stage2 {
 
     fn leaf_sizes(level: u32) -> u64 {
         leaf_sizes(level)
+    }
+
+    fn software(_level: u32) -> u64 {
+        SOFTWARE
     }
 
     #[inline]

@@ -74,6 +74,13 @@ impl Format for S390 {
         }
     }
 
+    fn software(level: u32) -> u64 {
+        match level {
+            0 => bits(7, 0),
+            _ => 0,
+        }
+    }
+
     #[inline]
     fn leaf(oa: u64, _size_lg2: u32, _at: u32, _level: u32, prot: Prot) -> u64 {
         let protect = u64::from(prot.0 & Prot::WRITE.0 == 0) * PROTECT;

@@ -41,6 +41,10 @@ impl Format for VtdSecondStage {
         three_sizes::<Self>(level)
     }
 
+    fn software(_level: u32) -> u64 {
+        bits(60, 52) | (1 << 63) | (1 << 10)
+    }
+
     #[inline]
     fn leaf(oa: u64, _size_lg2: u32, _at: u32, level: u32, prot: Prot) -> u64 {
         let size = match level {
@@ -89,6 +93,9 @@ impl Format for VtdSecondStage {
     }
 
     fn dirtied(word: u64) -> u64 {
-        word | DIRTY
+        match word & WRITE {
+            0 => word,
+            _ => word | DIRTY,
+        }
     }
 }

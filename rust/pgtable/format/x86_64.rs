@@ -35,12 +35,17 @@ impl Format for X86FirstStage {
     const NAME: &'static str = "x86_64";
     const LEVELS: (u32, u32) = (4, 5);
     const OA_BITS: u32 = 52;
-    const VA_BITS: u32 = 56;
+    const VA_BITS: u32 = 57;
+    const SIGN_EXTENDED: bool = true;
     const DIRTY: bool = true;
     const SIZES: [TableSize; CLASSES] = PAGES;
 
     fn leaf_sizes(level: u32) -> u64 {
         three_sizes::<Self>(level)
+    }
+
+    fn software(_level: u32) -> u64 {
+        bits(58, 52) | (1 << 11) | (1 << 9)
     }
 
     #[inline]
@@ -92,6 +97,9 @@ impl Format for X86FirstStage {
     }
 
     fn dirtied(word: u64) -> u64 {
-        word | DIRTY
+        match word & WRITE {
+            0 => word,
+            _ => word | DIRTY,
+        }
     }
 }
