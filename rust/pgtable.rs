@@ -33,6 +33,7 @@ pub(crate) use format::{
 pub(crate) use map::MapError;
 pub(crate) use store::{
     Recorded,
+    Step,
     Store,
     Write, //
 };

@@ -248,12 +248,15 @@ impl Class {
         let _ = backing.push_within_capacity(memory);
         free.backing = backing;
         let old = core::mem::replace(&mut free.back, back);
-        for number in old {
-            let _ = free.back.push_within_capacity(number);
+        for number in &old {
+            let _ = free.back.push_within_capacity(*number);
         }
         // INVARIANT: `memory` has that many words, all zero, and is owned by `backing` from now on,
         // whose elements move, but not what they point to.
         slot.store(words, Release);
+        // Not under the lock: giving much memory back may sleep.
+        drop(free);
+        drop(old);
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 //! Which pages hardware has written to.
 
 use super::{
+    table::Found,
     Format,
     PageTable,
     Slot,
@@ -24,19 +25,11 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Marks the slot that maps `iova` as written to, as hardware does. Returns whether there is
     /// one that can be.
     pub(crate) fn write_by_hardware(&self, iova: u64) -> bool {
-        let Top { root, mut level } = self.top();
-        let mut address = root;
-        while let Some(table) = self.at(address) {
-            let index = Self::index(iova, level);
-            let word = table.load(index);
-            match F::slot(word, level) {
-                Slot::Empty => return false,
-                Slot::Leaf { .. } => return table.replace(index, word, F::dirtied(word)).is_ok(),
-                Slot::Table(below) if level != 0 => {
-                    address = below;
-                    level -= 1;
-                }
-                Slot::Table(_) => return false,
+        while let Some(Found { table, word, index, .. }) = self.find(iova) {
+            let written = F::dirtied(word);
+            // Of a slot that changed meanwhile hardware looks at the new word.
+            if table.replace(index, word, written).is_ok() {
+                return F::is_dirty(written);
             }
         }
         false

@@ -22,11 +22,11 @@ use crate::{
         errno,
         table_memory::{
             Table,
-            TableMemory,
             CLASSES, //
         },
     },
 };
+use core::ops::Range;
 use kernel::prelude::*;
 
 /// Why a range cannot be mapped.
@@ -75,13 +75,27 @@ struct Request {
 }
 
 /// Tables that a call may yet need.
-struct Spare<'a> {
-    memory: &'a TableMemory,
+struct Spare<'a, S: Store> {
+    store: &'a S,
     tables: [KVec<u64>; CLASSES],
     filled: bool,
 }
 
-impl Spare<'_> {
+impl<S: Store> Spare<'_, S> {
+    /// Gets all tables that a call can need, by class.
+    fn fill(&mut self, needed: [u64; CLASSES]) -> Result<(), MapError> {
+        self.filled = true;
+        for (class, (tables, needed)) in self.tables.iter_mut().zip(needed).enumerate() {
+            let room = usize::try_from(needed).map_err(|_| MapError::NoMemory)?;
+            tables.reserve(room, GFP_KERNEL).map_err(|_| MapError::NoMemory)?;
+            for _ in 0..needed {
+                let new = self.store.alloc(class).map_err(|_| MapError::NoMemory)?;
+                let _ = tables.push_within_capacity(new);
+            }
+        }
+        Ok(())
+    }
+
     fn take(&mut self, class: usize) -> Result<u64, MapError> {
         let table = self.tables.get_mut(class).and_then(KVec::pop);
         table.ok_or(MapError::NoMemory)
@@ -91,15 +105,15 @@ impl Spare<'_> {
         match self.tables.get_mut(class) {
             // It was taken from here, so there is room.
             Some(tables) => drop(tables.push_within_capacity(table)),
-            None => self.memory.free(table),
+            None => self.store.memory().free(table),
         }
     }
 }
 
-impl Drop for Spare<'_> {
+impl<S: Store> Drop for Spare<'_, S> {
     fn drop(&mut self) {
         for table in self.tables.iter().flatten() {
-            self.memory.free(*table);
+            self.store.memory().free(*table);
         }
     }
 }
@@ -166,12 +180,17 @@ impl<F: Format, S: Store> PageTable<F, S> {
 
     fn fill(&self, user: &impl User, request: &Request, done: &mut u64) -> Result<(), MapError> {
         let mut spare = Spare {
-            memory: self.store.memory(),
+            store: &self.store,
             tables: [const { KVec::new() }; CLASSES],
             filled: false,
         };
         let Request { iova, size_lg2, level, len, .. } = *request;
-        self.grow(user, iova + (len - 1), level, request, &mut spare)?;
+        let last = iova + (len - 1);
+        self.grow(user, last, level, request, &mut spare)?;
+        let table_of = |iova: u64| iova.checked_shr(Self::span_lg2(level)).unwrap_or(0);
+        if table_of(iova) != table_of(last) && !spare.filled {
+            spare.fill(self.missing(request))?;
+        }
         let slots = Self::run_mask(size_lg2, level) + 1;
         while *done < len {
             let table = self.descend(iova + *done, request, &mut spare)?;
@@ -260,7 +279,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         &self,
         iova: u64,
         request: &Request,
-        spare: &mut Spare<'_>,
+        spare: &mut Spare<'_, S>,
     ) -> Result<Table<'_>, MapError> {
         let Top { root, mut level } = self.top();
         let mut table = self.at(root).ok_or(MapError::NoMemory)?;
@@ -287,9 +306,13 @@ impl<F: Format, S: Store> PageTable<F, S> {
         empty: u64,
         level: u32,
         request: &Request,
-        spare: &mut Spare<'_>,
+        spare: &mut Spare<'_, S>,
     ) -> Result<u64, MapError> {
-        self.reserve(level, request, spare)?;
+        if !spare.filled {
+            let mut missing = [0; CLASSES];
+            Self::add_tables(&mut missing, 0, 0, request.level..level);
+            spare.fill(missing)?;
+        }
         let class = F::class(level - 1);
         let new = spare.take(class)?;
         match self.store.replace(table, index, empty, F::table(new, level)) {
@@ -304,32 +327,49 @@ impl<F: Format, S: Store> PageTable<F, S> {
         }
     }
 
-    /// Gets all tables that a request can still need below `level`, if that was not done.
-    fn reserve(
-        &self,
-        level: u32,
-        request: &Request,
-        spare: &mut Spare<'_>,
-    ) -> Result<(), MapError> {
-        if spare.filled {
-            return Ok(());
+    /// The tables that a request needs and that are not there, by class. No other thread cuts any
+    /// off that are, as only a range that covers a table does.
+    fn missing(&self, request: &Request) -> [u64; CLASSES] {
+        let Request { iova, level, len, .. } = *request;
+        let last = iova + (len - 1);
+        let mut missing = [0; CLASSES];
+        let mut from = iova;
+        while let Some(empty) = self.lowest_above(from, level) {
+            let item = (1u64 << F::shift(empty.max(level + 1))) - 1;
+            let end = last.min(from | item);
+            Self::add_tables(&mut missing, from, end, level..empty);
+            if end == last {
+                break;
+            }
+            from = end + 1;
         }
-        spare.filled = true;
-        let last = request.iova + (request.len - 1);
-        for below in request.level..level {
-            let span = Self::span_lg2(below);
-            let number = |iova: u64| iova.checked_shr(span).unwrap_or(0);
-            let needed = number(last) - number(request.iova) + 1;
-            let class = F::class(below);
-            let tables = spare.tables.get_mut(class).ok_or(MapError::NoMemory)?;
-            let room = usize::try_from(needed).map_err(|_| MapError::NoMemory)?;
-            tables.reserve(room, GFP_KERNEL).map_err(|_| MapError::NoMemory)?;
-            for _ in 0..needed {
-                let new = spare.memory.alloc(class).map_err(|_| MapError::NoMemory)?;
-                let _ = tables.push_within_capacity(new);
+        missing
+    }
+
+    /// The level of the empty slot on the way to `level`, or `level` if there is none, or nothing
+    /// if there is a leaf, where mapping ends.
+    fn lowest_above(&self, iova: u64, level: u32) -> Option<u32> {
+        let Top { root, level: mut at } = self.top();
+        let mut table = self.at(root)?;
+        while at > level {
+            match F::slot(table.load(Self::index(iova, at)), at) {
+                Slot::Table(below) => table = self.at(below)?,
+                Slot::Leaf { .. } => return None,
+                Slot::Empty => return Some(at),
+            }
+            at -= 1;
+        }
+        Some(level)
+    }
+
+    /// Adds the number of tables of some levels that a range of addresses goes through.
+    fn add_tables(missing: &mut [u64; CLASSES], from: u64, last: u64, levels: Range<u32>) {
+        for level in levels {
+            let number = |iova: u64| iova.checked_shr(Self::span_lg2(level)).unwrap_or(0);
+            if let Some(missing) = missing.get_mut(F::class(level)) {
+                *missing += number(last) - number(from) + 1;
             }
         }
-        Ok(())
     }
 
     /// Adds levels at the top until `last` is covered and leaves of `level` are below the root.
@@ -340,7 +380,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         last: u64,
         level: u32,
         request: &Request,
-        spare: &mut Spare<'_>,
+        spare: &mut Spare<'_, S>,
     ) -> Result<(), MapError> {
         let fits = |top: Top| {
             let covered = last.checked_shr(Self::span_lg2(top.level)).unwrap_or(0) == 0;
@@ -357,7 +397,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         &self,
         user: &impl User,
         request: &Request,
-        spare: &mut Spare<'_>,
+        spare: &mut Spare<'_, S>,
         fits: impl Fn(Top) -> bool,
     ) -> Result<(), MapError> {
         let _growing = self.growing.lock();
@@ -372,7 +412,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
                 result = Err(MapError::TooWide);
                 break;
             }
-            match self.store.memory().alloc(F::class(level)) {
+            match self.store.alloc(F::class(level)) {
                 Ok(root) => {
                     if let Some(slot) = roots.get_mut(level as usize) {
                         *slot = root;
@@ -382,7 +422,12 @@ impl<F: Format, S: Store> PageTable<F, S> {
                 Err(_) => result = Err(MapError::NoMemory),
             }
         }
-        let result = result.and_then(|()| self.reserve(top.level, request, spare));
+        let result = result.and_then(|()| {
+            let mut missing = [0; CLASSES];
+            let last = request.iova + (request.len - 1);
+            Self::add_tables(&mut missing, request.iova, last, request.level..top.level);
+            spare.fill(missing)
+        });
         if result.is_err() {
             for root in roots.into_iter().filter(|root| *root != 0) {
                 self.store.memory().free(root);

@@ -23,6 +23,15 @@ pub(crate) trait Store: Send + Sync {
     /// The memory behind it.
     fn memory(&self) -> &TableMemory;
 
+    /// Hands out an empty table of a class and returns its address. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    fn alloc(&self, class: usize) -> Result<u64> {
+        self.memory().alloc(class)
+    }
+
     /// Writes a word that nobody else writes.
     #[inline]
     fn store(&self, table: Table<'_>, index: u32, word: u64) {
@@ -62,29 +71,41 @@ pub(crate) struct Write {
     pub(crate) word: u64,
 }
 
+/// What happened to the words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// The table at this address was handed out, empty.
+    Table(u64),
+    /// A word was written.
+    Write(Write),
+}
+
 /// Memory that also writes down what is written, in the order in which it is, for the judge.
 #[pin_data]
 pub(crate) struct Recorded {
     #[pin]
     memory: TableMemory,
     #[pin]
-    writes: Mutex<KVec<Write>>,
+    steps: Mutex<KVVec<Step>>,
 }
 
 impl Recorded {
     /// Takes what was written down so far.
-    pub(crate) fn take(&self) -> KVec<Write> {
-        core::mem::take(&mut *self.writes.lock())
+    pub(crate) fn take(&self) -> KVVec<Step> {
+        core::mem::take(&mut *self.steps.lock())
     }
 
     fn note(&self, table: Table<'_>, index: u32, word: u64) {
-        let write = Write {
+        self.add(Step::Write(Write {
             table: table.address(),
             index,
             word,
-        };
-        // Without memory the record ends early, which its reader sees by the missing words.
-        let _ = self.writes.lock().push(write, GFP_KERNEL);
+        }));
+    }
+
+    fn add(&self, step: Step) {
+        // Without memory the record has a gap, which its reader sees by the missing words.
+        let _ = self.steps.lock().push(step, GFP_KERNEL);
     }
 }
 
@@ -92,12 +113,18 @@ impl Store for Recorded {
     fn new<F: Format>() -> impl PinInit<Self> {
         pin_init!(Self {
             memory <- TableMemory::new(F::SIZES),
-            writes <- new_mutex!(KVec::new(), "Recorded::writes"),
+            steps <- new_mutex!(KVVec::new(), "Recorded::steps"),
         })
     }
 
     fn memory(&self) -> &TableMemory {
         &self.memory
+    }
+
+    fn alloc(&self, class: usize) -> Result<u64> {
+        let address = self.memory.alloc(class)?;
+        self.add(Step::Table(address));
+        Ok(address)
     }
 
     fn store(&self, table: Table<'_>, index: u32, word: u64) {

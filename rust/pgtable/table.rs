@@ -74,6 +74,15 @@ pub(crate) struct PageTable<F: Format, S: Store = TableMemory> {
     format: PhantomData<F>,
 }
 
+/// A slot of a leaf.
+pub(super) struct Found<'a> {
+    pub(super) table: Table<'a>,
+    pub(super) index: u32,
+    pub(super) word: u64,
+    pub(super) level: u32,
+    pub(super) size_lg2: u32,
+}
+
 impl<F: Format, S: Store> PageTable<F, S> {
     /// Makes an empty page table with `levels` levels, where that is possible in this format. May
     /// sleep.
@@ -97,7 +106,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
                 return Err(EINVAL);
             }
             let level = levels - 1;
-            let root = this.store.memory().alloc(F::class(level))?;
+            let root = this.store.alloc(F::class(level))?;
             this.set_top(Top { root, level });
             Ok(())
         })
@@ -153,9 +162,9 @@ impl<F: Format, S: Store> PageTable<F, S> {
         self.store.memory().at(address)
     }
 
-    /// The word that maps an address, its size, level, and index in its table.
+    /// The slot that maps an address.
     #[inline]
-    pub(super) fn find(&self, iova: u64) -> Option<(u64, u32, u32, u32)> {
+    pub(super) fn find(&self, iova: u64) -> Option<Found<'_>> {
         let Top { root, mut level } = self.top();
         if iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) != 0 {
             return None;
@@ -166,7 +175,15 @@ impl<F: Format, S: Store> PageTable<F, S> {
             let word = table.load(index);
             match F::slot(word, level) {
                 Slot::Empty => return None,
-                Slot::Leaf { size_lg2 } => return Some((word, size_lg2, level, index)),
+                Slot::Leaf { size_lg2 } => {
+                    return Some(Found {
+                        table,
+                        index,
+                        word,
+                        level,
+                        size_lg2,
+                    })
+                }
                 Slot::Table(address) => {
                     table = self.at(address)?;
                     level = level.checked_sub(1)?;
@@ -178,7 +195,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// The output address behind `iova`. Any context; takes no lock.
     #[inline]
     pub(crate) fn iova_to_phys(&self, iova: u64) -> Option<u64> {
-        let (word, size_lg2, level, index) = self.find(iova)?;
+        let Found { word, size_lg2, level, index, .. } = self.find(iova)?;
         let at = index & Self::run_mask(size_lg2, level);
         let oa = F::oa(word, size_lg2, at, level);
         Some(oa | (iova & ((1 << size_lg2) - 1)))
@@ -186,7 +203,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
 
     /// What a device may do at `iova`.
     pub(crate) fn prot(&self, iova: u64) -> Option<Prot> {
-        self.find(iova).map(|(word, ..)| F::prot(word))
+        self.find(iova).map(|found| F::prot(found.word))
     }
 
     /// Tables in use.

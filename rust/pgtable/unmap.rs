@@ -56,12 +56,19 @@ impl<F: Format, S: Store> PageTable<F, S> {
 
     /// Gives tables back that were cut off, once a flush has made hardware forget them.
     pub(crate) fn give_back(&self, gather: &Gather) {
-        let mut address = gather.tables();
-        while let Some(table) = self.at(address) {
-            let next = table.load(0) & LINK;
-            self.store.memory().free(address);
-            address = next;
+        for table in self.chained(gather) {
+            self.store.memory().free(table.address());
         }
+    }
+
+    /// The tables that were cut off and chained to `gather`.
+    pub(crate) fn chained(&self, gather: &Gather) -> impl Iterator<Item = Table<'_>> + '_ {
+        let mut next = gather.tables();
+        core::iter::from_fn(move || {
+            let table = self.at(next)?;
+            next = table.load(0) & LINK;
+            Some(table)
+        })
     }
 
     /// Unmaps what is in one table. Returns whether to go on behind it.
