@@ -49,7 +49,7 @@ module! {
     authors: ["The iommu-mock developers"],
     description: "KUnit tests and demo of the mock IOMMUs",
     license: "GPL",
-    imports_ns: ["IOMMUFD_INTERNAL"],
+    imports_ns: ["GENERIC_PT_IOMMU", "IOMMUFD_INTERNAL"],
     params: {
         effort: u32 {
             default: 100,

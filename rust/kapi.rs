@@ -9,9 +9,13 @@ pub(crate) mod compat;
 pub(crate) mod errno;
 mod ffi;
 #[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod generic_pt;
+#[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
 pub(crate) mod mutex;
 pub(crate) mod table_memory;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod thread;
 pub(crate) mod warn;
 
 pub(crate) use mutex::{new_mutex, Guard, Mutex};

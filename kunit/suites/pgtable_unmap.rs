@@ -146,6 +146,12 @@ fn what_is_not_mapped_changes_nothing(form: &Form) -> Outcome {
             check_eq!(gather, Gather::default());
             check_eq!((Census::of(&*table), table.tables()), before);
         }
+        // The last page is there, but the range goes on behind it.
+        map(&table, last - 0xfff, PAGE, 1)?;
+        if last != u64::MAX {
+            check_eq!(unmap(&table, last - 0xfff, 2 * PAGE), 0);
+        }
+        check_eq!(unmap(&table, last - 0xfff, PAGE), PAGE);
         Ok(())
     }
     on_format!(form, body)

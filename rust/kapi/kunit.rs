@@ -63,6 +63,26 @@ pub(crate) fn note(line: fmt::Arguments<'_>) {
     kernel::kunit::info(fmt!("    # {}\n", line));
 }
 
+/// Marks the running case as skipped, and says why. The case returns then.
+pub(crate) fn skip(why: &CStr) {
+    let Some(test) = current() else {
+        return;
+    };
+    // SAFETY: `test` is the running test of this task, and nobody else has these fields.
+    let (status, comment) = unsafe {
+        (
+            &raw mut (*test.as_ptr()).status,
+            &mut (*test.as_ptr()).status_comment,
+        )
+    };
+    for (to, byte) in comment.iter_mut().zip(why.to_bytes_with_nul()) {
+        // CAST: The text is ASCII.
+        *to = *byte as c_char;
+    }
+    // SAFETY: As above; written as `kunit_mark_skipped()` does.
+    unsafe { status.write_volatile(bindings::kunit_status_KUNIT_SKIPPED) };
+}
+
 /// Fails the case unless the condition holds; the message says what was seen.
 macro_rules! check {
     ($cond:expr $(,)?) => { $crate::kapi::kunit::check!($cond, "expected {}", stringify!($cond)) };

@@ -107,6 +107,13 @@ pub(crate) struct TableSize {
     pub(crate) empty: u64,
 }
 
+impl TableSize {
+    /// Words of a table.
+    pub(crate) const fn words(self) -> u32 {
+        1 << self.words_lg2
+    }
+}
+
 impl TableMemory {
     /// Makes a memory without tables, for tables of these sizes.
     pub(crate) fn new(sizes: [TableSize; CLASSES]) -> impl PinInit<Self> {
@@ -308,6 +315,11 @@ impl Table<'_> {
     #[inline]
     pub(crate) fn address(self) -> u64 {
         self.address
+    }
+
+    /// Its words.
+    pub(crate) fn len(self) -> u32 {
+        self.words
     }
 
     /// Reads a word; 0 behind the end of the table.

@@ -29,7 +29,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Unmaps `len` bytes from `iova` on, up to the first that is not mapped, and returns the bytes
     /// unmapped.
     ///
-    /// A start inside a leaf unmaps nothing. An end inside a leaf unmaps the whole leaf, which is
+    /// A range that goes beyond the aperture unmaps nothing, nor does a start inside a leaf. An end inside a leaf unmaps the whole leaf, which is
     /// more than was asked. Tables that the range covers are cut off and chained to `gather`;
     /// after its flush they are to be given to [`Self::give_back`].
     pub(crate) fn unmap(&self, iova: u64, len: u64, gather: &mut Gather) -> u64 {
@@ -37,8 +37,8 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let Some(last) = len.checked_sub(1).and_then(|more| iova.checked_add(more)) else {
             return 0;
         };
-        let covered = |iova: u64| iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) == 0;
-        let (Some(table), true) = (self.at(root), covered(iova)) else {
+        let covered = iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) == 0;
+        let (Some(table), true) = (self.at(root), covered && last <= self.aperture().last) else {
             return 0;
         };
         let mut range = Range {
