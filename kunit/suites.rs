@@ -13,6 +13,7 @@ mod direct;
 mod expect;
 mod handle;
 mod harness;
+mod kernel_core;
 mod oracle;
 mod owner;
 mod pasid;

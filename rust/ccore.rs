@@ -45,7 +45,6 @@ pub(crate) use consumer::{
 pub(crate) use endpoint::Endpoint;
 pub(crate) use group::{
     Believed,
-    Group,
     Member, //
 };
 pub(crate) use instance::Iommu;

@@ -6,11 +6,11 @@
 mod rust {
     // These rooms also serve our own core and the tests. The test module uses all of them, and is
     // compiled without these expectations.
-    #[expect(dead_code)]
+    #[expect(dead_code, unused_imports)]
     pub(crate) mod ccore;
     #[expect(dead_code, unused_imports)]
     pub(crate) mod iommu;
-    #[expect(dead_code, unused_imports)]
+    #[expect(dead_code)]
     pub(crate) mod kapi;
 }
 #[path = ".."]

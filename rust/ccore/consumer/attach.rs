@@ -107,7 +107,11 @@ impl<'a> LiveGroup<'a> {
 
     /// Ends everything that consumers have left of their use of the group, but for bound drivers.
     pub(crate) fn abandon(&self) {
-        while let Some((domain, pasid)) = self.uses().any_pasid() {
+        loop {
+            let left = self.uses().any_pasid();
+            let Some((domain, pasid)) = left else {
+                break;
+            };
             self.0.detach_pasid(&domain, pasid);
         }
         let attached = self.uses().domain().cloned();

@@ -6,6 +6,7 @@ use super::instance::Instance;
 use crate::{
     ccore::{
         Believed,
+        Endpoint,
         Member, //
     },
     iommu::{
@@ -24,10 +25,8 @@ use kernel::{
 /// on, where the hardware sends its DMA, and whether these agree.
 pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let look = instance.look();
-    for group in instance.groups() {
-        let Ok(members) = group.members() else {
-            return Err(fmt::Error);
-        };
+    for group in instance.groups().map(Endpoint::group) {
+        let members = group.members().map_err(|_| fmt::Error)?;
         for Member { endpoint, believed } in &members {
             f.write_fmt(fmt!(
                 "endpoint {} group {} believed {} hardware {} {}\n",
@@ -46,7 +45,7 @@ pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Re
 pub(super) fn stats(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let look = instance.look();
     let mut differing = 0;
-    for group in instance.groups() {
+    for group in instance.groups().map(Endpoint::group) {
         let members = group.members().map_err(|_| fmt::Error)?;
         let differs = |m: &&Member| verdict(look, m.endpoint, &m.believed) == DIFFER;
         differing += members.iter().filter(differs).count();
