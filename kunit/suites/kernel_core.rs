@@ -4,9 +4,11 @@
 //!
 //! What both cores must do alike is run on both; what only the kernel's core does, on that.
 
+mod adaptor;
 mod attach;
 mod bind;
 mod detach;
+mod map;
 mod owner;
 mod pasid;
 mod unplug;
