@@ -14,6 +14,7 @@ mod expect;
 mod handle;
 mod harness;
 mod kernel_core;
+mod map;
 mod oracle;
 mod owner;
 mod pasid;
@@ -23,6 +24,8 @@ mod recovery;
 mod release;
 mod replace;
 mod reset;
+mod search;
+mod unmap;
 mod walk;
 
 use crate::kapi::kunit;

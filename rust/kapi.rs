@@ -10,6 +10,8 @@ pub(crate) mod errno;
 mod ffi;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod log;
 pub(crate) mod mutex;
 pub(crate) mod warn;
 
