@@ -8,6 +8,7 @@ mod adaptor;
 mod attach;
 mod bind;
 mod detach;
+mod look;
 mod map;
 mod owner;
 mod pasid;

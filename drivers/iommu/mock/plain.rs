@@ -6,7 +6,6 @@
 //! is the [`FaultPlan`]: it fails where, how and as untidily as a test wants.
 
 mod domain;
-#[cfg(not(IOMMU_MOCK_KUNIT))]
 mod look;
 
 use self::domain::{
