@@ -24,6 +24,7 @@ mod recovery;
 mod release;
 mod replace;
 mod reset;
+mod revert;
 mod search;
 mod unmap;
 mod walk;
