@@ -59,7 +59,7 @@ struct IommuMock {
 
 impl kernel::Module for IommuMock {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let number = param(module_parameters::family.value());
+        let number: u32 = param(module_parameters::family.value());
         let family = number.try_into().inspect_err(|_| {
             pr_err!("no family has the number {number}\n");
         })?;
