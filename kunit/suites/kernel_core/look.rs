@@ -4,7 +4,10 @@
 
 use crate::{
     ccore::Believed,
-    iommu::EndpointId,
+    iommu::{
+        Domain,
+        EndpointId, //
+    },
     kapi::kunit::{
         check,
         check_eq,
@@ -54,6 +57,14 @@ fn agreeing(kernel: &Kernel) -> Result<KVec<bool>> {
     Ok(agreeing)
 }
 
+struct ShownDomain<'a>(&'a dyn Look, &'a Domain);
+
+impl fmt::Display for ShownDomain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show_domain(self.1, f)
+    }
+}
+
 struct Shown<'a>(&'a dyn Look, EndpointId);
 
 impl fmt::Display for Shown<'_> {
@@ -76,8 +87,11 @@ fn look_agrees_with_what_the_core_did() -> Outcome {
     check_eq!(shown(kernel.plain(), 1)?.to_bytes(), b"blocked");
     kernel.attach(domain, None)?;
     check_eq!(&agreeing(&kernel)?[..], &[true, true]);
-    check!(shown(kernel.plain(), 0)?.to_bytes().starts_with(b"table "));
-    let other = kernel.get(other)?.domain();
+    let (domain, other) = (kernel.get(domain)?.domain(), kernel.get(other)?.domain());
+    let of_domain = |domain| CString::try_from_fmt(fmt!("{}", ShownDomain(kernel.plain(), domain)));
+    let truth = shown(kernel.plain(), 0)?;
+    check_eq!(of_domain(domain)?.to_bytes(), truth.to_bytes());
+    check!(of_domain(other)?.to_bytes() != truth.to_bytes());
     check!(!kernel.plain().is_on(EndpointId(0), other));
     check!(!kernel.plain().is_on(EndpointId(2), other));
     check_eq!(shown(kernel.plain(), 2)?.to_bytes(), b"no endpoint");

@@ -9,16 +9,12 @@ use crate::{
         Endpoint,
         Member, //
     },
-    iommu::{
-        EndpointId,
-        Kind, //
-    },
+    iommu::EndpointId,
     mock::family::Look,
 };
 use kernel::{
     fmt,
-    prelude::fmt,
-    sync::Arc, //
+    prelude::fmt, //
 };
 
 /// Writes one line per member: endpoint, group, the domain that the kernel's core believes it is
@@ -32,7 +28,7 @@ pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Re
                 "endpoint {} group {} believed {} hardware {} {}\n",
                 endpoint.0,
                 group.number(),
-                ShownBelief(believed),
+                ShownBelief(look, believed),
                 ShownTruth(look, *endpoint),
                 verdict(look, *endpoint, believed),
             ))?;
@@ -67,19 +63,14 @@ fn verdict(look: &dyn Look, endpoint: EndpointId, believed: &Believed) -> &'stat
     }
 }
 
-struct ShownBelief<'a>(&'a Believed);
+struct ShownBelief<'a>(&'a dyn Look, &'a Believed);
 
 impl fmt::Display for ShownBelief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.1 {
             Believed::Nothing => f.write_str("nothing"),
             Believed::Foreign => f.write_str("foreign"),
-            Believed::On(domain) => match domain.kind() {
-                Kind::Blocked => f.write_str("blocked"),
-                Kind::Identity => f.write_str("identity"),
-                Kind::Paging => write!(f, "paging {:p}", Arc::as_ptr(domain)),
-                Kind::Nested => write!(f, "nested {:p}", Arc::as_ptr(domain)),
-            },
+            Believed::On(domain) => self.0.show_domain(domain, f),
         }
     }
 }

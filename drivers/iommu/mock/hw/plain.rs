@@ -9,7 +9,13 @@ use crate::kapi::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 /// One translation.
@@ -23,6 +29,7 @@ struct Leaf {
 /// A page table. The lock stands for the memory controller: each access is atomic.
 #[pin_data]
 pub(crate) struct Table {
+    number: u64,
     /// Sorted by IOVA, without overlap.
     #[pin]
     leaves: Mutex<KVec<Leaf>>,
@@ -31,7 +38,16 @@ pub(crate) struct Table {
 impl Table {
     /// Makes an empty table.
     pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self { leaves <- new_mutex!(KVec::new(), "plain::Table::leaves") })
+        static NEXT: Atomic<u64> = Atomic::new(1);
+        pin_init!(Self {
+            number: NEXT.fetch_add(1, Relaxed),
+            leaves <- new_mutex!(KVec::new(), "plain::Table::leaves"),
+        })
+    }
+
+    /// A number that no other table has.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Enters one translation of `size` bytes.
