@@ -56,6 +56,7 @@ kunit_suite! {
     refused_announcement_leaves_nothing_mapped;
     range_that_is_mapped_is_refused_and_stays;
     address_is_found_inside_a_page;
+    physical_address_0_is_an_address;
 }
 
 pub(super) const PAGE: u64 = 4 << 10;
@@ -444,5 +445,18 @@ fn address_is_found_inside_a_page() -> Outcome {
     ] {
         check_eq!(domain.iova_to_phys(iova), paddr);
     }
+    Ok(())
+}
+
+fn physical_address_0_is_an_address() -> Outcome {
+    let fixture = Fixture::new(1)?;
+    let domain = fixture.domain()?;
+    check_eq!(domain.iova_to_phys(PAGE), None);
+    check_eq!(domain.map(PAGE, 0, PAGE, Prot::RW), Ok(()));
+    check_eq!(domain.iova_to_phys(PAGE), Some(0));
+    check_eq!(domain.iova_to_phys(PAGE + 1), Some(1));
+    check_eq!(domain.unmap(PAGE, PAGE), PAGE);
+    check_eq!(domain.iova_to_phys(PAGE), None);
+    check_eq!(fixture.plain_identity()?.iova_to_phys(0), Some(0));
     Ok(())
 }
