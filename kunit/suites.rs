@@ -9,6 +9,7 @@ mod default;
 mod defect;
 mod deferred;
 mod detach;
+mod differential;
 mod direct;
 mod expect;
 mod handle;
