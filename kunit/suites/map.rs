@@ -264,7 +264,7 @@ fn pages_are_those_of_a_brute_force_reference() -> Outcome {
     let mut random = Random::new(seed);
     for family in families {
         for unit in [PAGE, 1 << 16, 1] {
-            let sizes = family.iter().fold(0, |sizes, size| sizes | size * unit);
+            let sizes = family.iter().fold(0, |sizes, size| sizes | (size * unit));
             // Every small range, as far as it goes, and random ones.
             for iova in 0..6 {
                 for paddr in 0..6 {

@@ -21,6 +21,7 @@ use crate::{
     group::{
         Belief,
         Park,
+        Step,
         Warning, //
     },
     iommu::{
@@ -95,6 +96,14 @@ fn member_that_cannot_be_put_back_is_blocked(size: &Size) -> Outcome {
         Belief::Parked(Park::FailedReturn)
     ));
     check_eq!(fixture.truth(0), Reach::Aborted);
+    for member in group.lock().members() {
+        let step = match member.device().id().0 {
+            0 => Step::Parked,
+            id if id == last => Step::Refused,
+            _ => Step::Reverted,
+        };
+        check_eq!(member.step(), step);
+    }
     check!(group
         .lock()
         .current()

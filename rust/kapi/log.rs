@@ -6,6 +6,7 @@
 
 use super::ffi;
 use core::ffi::CStr;
+use kernel::prelude::*;
 
 /// A place in the kernel log.
 pub(crate) struct End(u64);
@@ -21,6 +22,6 @@ impl End {
     /// a word that only the code under test would print.
     pub(crate) fn lines_since(&self, word: &CStr) -> usize {
         // SAFETY: `word` is NUL-terminated and live for the call.
-        unsafe { ffi::log_lines(self.0, word.as_ptr().cast()) }
+        unsafe { ffi::log_lines(self.0, word.as_char_ptr()) }
     }
 }

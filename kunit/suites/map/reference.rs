@@ -27,7 +27,7 @@ pub(super) fn map_calls(sizes: u64, iova: u64, paddr: u64, size: u64) -> Result<
         };
         let page = supported()
             .filter(|page| fits(*page, 0))
-            .last()
+            .max()
             .ok_or(EINVAL)?;
         let larger = supported().find(|larger| *larger > page);
         let mut count = left / page;
