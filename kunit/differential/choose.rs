@@ -17,7 +17,6 @@ use kernel::prelude::*;
 
 /// An operation. Devices are named by their place among those present.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "named as the methods of Rig")]
 pub(super) enum Op {
     Attach {
         domain: DomainNo,
