@@ -109,7 +109,7 @@ def _begin(step: Step, objects: Path, donor: Path) -> None:
 
 
 def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
-    """The x86-64 kernel for QEMU, from the untouched tree."""
+    """The x86-64 kernel for QEMU, from the untouched tree (but see Source.in_place)."""
     objects = _objects(source, "x86", tools)
     image = objects / "arch/x86/boot/bzImage"
     with Lock.hold():
@@ -125,7 +125,8 @@ def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
 def _x86_build(step: Step, settings: Settings, source: Source, tools: Toolchain,
                objects: Path) -> None:
     log = log_path(f"build-x86-{source.key}")
-    make: list[object] = ["make", "-C", source.tree, f"O={objects}", *tools.make_options(),
+    tree = view.refresh(source) if source.in_place else source.tree
+    make: list[object] = ["make", "-C", tree, f"O={objects}", *tools.make_options(),
                           f"-j{settings.jobs}"]
     log.unlink(missing_ok=True)
 
