@@ -37,6 +37,7 @@ use crate::{
     },
     mock::{
         fault::{
+            Leave,
             Op,
             Rule, //
         },
@@ -54,6 +55,7 @@ kunit_suite! {
     member_that_cannot_be_put_back_is_blocked: each Size in SEVERAL;
     each_member_that_cannot_be_put_back_warns: each Size in SEVERAL;
     member_that_cannot_even_be_blocked_is_lost: each Size in SEVERAL;
+    fenced_member_is_put_back_like_any_other: each Size in SEVERAL;
     parked_member_is_parked_again: each Size in SEVERAL;
     way_to_blocking_is_never_undone: each Size in SIZES;
     detach_of_a_device_checks_its_domain_first: each Size in SIZES;
@@ -168,6 +170,26 @@ fn member_that_cannot_even_be_blocked_is_lost(size: &Size) -> Outcome {
     check_calls(&fixture, &[attach(0, &default, Some(&domain))])?;
     check!(Arc::into_unique_or_drop(domain).is_some());
     check_eq!(watch.count(), 1);
+    fixture.check_all_reach(&default)
+}
+
+fn fenced_member_is_put_back_like_any_other(size: &Size) -> Outcome {
+    let watch = Watch::start()?;
+    let fixture = Fixture::new(size.members)?;
+    let (group, last) = (fixture.group()?, size.members - 1);
+    let (default, domain) = (default_of(&fixture)?, fixture.domain()?);
+    let fenced = Rule::once(Op::Attach, EIO).leaving(Leave::Fenced);
+    fixture.fail(fenced.at(EndpointId(0)))?;
+    fixture.fail(Rule::once(Op::Attach, ENOSPC).at(EndpointId(last)))?;
+    check_eq!(group.attach(&domain), Err(AttachError::Failed(ENOSPC)));
+    let mut calls = each(0..last, |id| attach(id, &domain, Some(&default)))?;
+    calls.push(refused(attach(last, &domain, Some(&default))), GFP_KERNEL)?;
+    for id in 0..last {
+        calls.push(attach(id, &default, Some(&domain)), GFP_KERNEL)?;
+    }
+    check_calls(&fixture, &calls)?;
+    check_eq!(group.lock().outcome().reverted, last as usize);
+    check_eq!(watch.count(), 0);
     fixture.check_all_reach(&default)
 }
 

@@ -272,6 +272,9 @@ impl Driver for Plain {
     }
 
     fn group(&self, dev: &Device) -> Result<GroupKey> {
+        if let Some(fault) = self.faults.hit(Op::Group, Some(dev.id()), None) {
+            return Err(fault.error);
+        }
         Ok(GroupKey(wiring(dev)?.group))
     }
 
