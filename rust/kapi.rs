@@ -13,6 +13,7 @@ pub(crate) mod kunit;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod log;
 pub(crate) mod mutex;
+mod text;
 pub(crate) mod warn;
 
 pub(crate) use mutex::{new_mutex, Guard, Mutex};

@@ -36,7 +36,7 @@ impl Group {
     ///
     /// EBUSY where the current domain is a user's, even this one, or a member is being reset;
     /// ENODEV without members; EINVAL towards blocking where firmware forbids it;
-    /// [`Incompatible`](AttachError::Incompatible) where the domain does not fit; else the driver's.
+    /// [`Incompatible`](AttachError::Incompatible) where the domain does not fit; the driver's.
     pub(crate) fn attach(&self, domain: &Arc<Domain>) -> Result<(), AttachError> {
         self.lock().attach(domain, None)
     }

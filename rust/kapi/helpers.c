@@ -9,12 +9,11 @@
 
 #include "helpers.h"
 
-void HELPER(warn)(const void *args);
+void HELPER(warn)(const char *text);
 
-/* @args: a Rust fmt::Arguments, printed by %pA. */
-void HELPER(warn)(const void *args)
+void HELPER(warn)(const char *text)
 {
-	WARN(1, "%pA\n", args);
+	WARN(1, "%s\n", text);
 }
 
 #ifdef IOMMU_MOCK_KUNIT
