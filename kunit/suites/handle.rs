@@ -44,6 +44,7 @@ kunit_suite! {
     attachment_without_handle_has_none: each Setting in SETTINGS;
     second_handle_is_busy: each Setting in SETTINGS;
     handle_on_the_default_domain_keeps_another_out: each Size in SIZES;
+    handle_on_the_default_domain_stays_with_it: each Size in SIZES;
     replace_gives_the_former_handle_back: each Size in SIZES;
     handle_is_found_by_pasid_and_kind: each Size in SIZES;
     pasid_handle_cannot_replace_itself: each Size in SIZES;
@@ -114,6 +115,23 @@ fn handle_on_the_default_domain_keeps_another_out(size: &Size) -> Outcome {
         .is_some_and(|first| first.cookie() == 1));
     check_eq!(group.lock().warnings(), 0);
     fixture.check_all_reach(&default)
+}
+
+fn handle_on_the_default_domain_stays_with_it(size: &Size) -> Outcome {
+    let fixture = Fixture::new(size.members)?;
+    let group = fixture.group()?;
+    let default = group.lock().default().ok_or(ENODEV)?.clone();
+    let (domain, handle) = (fixture.domain()?, Handle::new(1)?);
+    check_eq!(group.attach_with(&default, handle.clone()), Ok(()));
+    let result = group.attach(&domain);
+    check_eq!(result, Err(AttachError::Failed(EBUSY)));
+    let (found, on) = group.handle_of(None, None)?;
+    check!(Arc::ptr_eq(&found, &handle) && Arc::ptr_eq(&on, &default));
+    fixture.check_all_reach(&default)?;
+    check!(group.detach(&default).is_some());
+    check_eq!(group.attach(&domain), Ok(()));
+    group.detach(&domain);
+    Ok(())
 }
 
 fn replace_gives_the_former_handle_back(size: &Size) -> Outcome {
