@@ -4,6 +4,7 @@
 //!
 //! Every claim it prints is checked while it is printed.
 
+mod both;
 mod moves;
 mod owner;
 mod scene;
@@ -52,6 +53,7 @@ fn run() -> KVVec<u8> {
         moves::unwind,
         owner::claim_and_release,
         owner::failed_return,
+        both::act,
     ];
     for act in acts {
         if let Err(error) = act(&mut script) {

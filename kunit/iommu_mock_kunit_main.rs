@@ -24,6 +24,7 @@ use rust::{
 };
 
 mod demo;
+mod differential;
 mod fixture;
 mod mark;
 mod oracle;

@@ -5,6 +5,8 @@
 mod kernel_core;
 mod ours;
 
+pub(crate) use kernel_core::Kernel;
+
 use crate::{
     iommu::{
         EndpointId,
@@ -68,7 +70,7 @@ impl Setting {
     pub(crate) fn build(&self) -> Result<KBox<dyn Rig>> {
         match self.core {
             Core::Ours => Ok(KBox::new(ours::Ours::new(self.members)?, GFP_KERNEL)?),
-            Core::Kernel => Ok(KBox::new(kernel_core::Kernel::new(self.members)?, GFP_KERNEL)?),
+            Core::Kernel => Ok(KBox::new(Kernel::new(self.members)?, GFP_KERNEL)?),
         }
     }
 }
@@ -169,7 +171,7 @@ pub(crate) trait Rig {
 /// One more than the largest PASID of a device of a rig.
 pub(crate) const PASIDS: u32 = 8;
 
-impl dyn Rig {
+impl dyn Rig + '_ {
     /// Adds a rule to what fails.
     pub(crate) fn fail(&self, rule: Rule) -> Result {
         self.plain().faults().add(rule)

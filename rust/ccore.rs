@@ -2,8 +2,8 @@
 
 //! Any driver of the contract under the kernel's own IOMMU core.
 //!
-//! [`Iommu`] registers a driver, an [`Endpoint`] is a platform device behind it. What is left of
-//! this room is the safe consumer's side of the same core: [`Group`], [`UserDomain`], [`Handle`],
+//! [`Iommu`] registers a driver, an [`Endpoint`] is a platform device behind it. The rest of this
+//! room is the consumers' side of the same core: [`LiveGroup`], [`UserDomain`], [`Handle`],
 //! [`UserDriver`].
 //!
 //! # What pins the module
@@ -17,8 +17,9 @@
 //!
 //! # Locks
 //!
-//! The core's `iommu_probe_device_lock`, the uses of a [`Group`], `group->mutex`, the table of an
-//! instance's groups, in this order; a driver's own locks come last.
+//! The core's `iommu_probe_device_lock`; what consumers use of a group, and then of a [`Handle`];
+//! `group->mutex`; the table of an instance's groups. A driver's own locks come last. A driver may
+//! sleep in all that it is asked, so a mapping that must not sleep is refused.
 //!
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 
@@ -45,7 +46,6 @@ pub(crate) use consumer::{
 pub(crate) use endpoint::Endpoint;
 pub(crate) use group::{
     Believed,
-    Group,
     Member, //
 };
 pub(crate) use instance::Iommu;

@@ -12,10 +12,13 @@ mod ffi;
 pub(crate) mod generic_pt;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod log;
 pub(crate) mod mutex;
 pub(crate) mod table_memory;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod thread;
+mod text;
 pub(crate) mod warn;
 
 pub(crate) use mutex::{new_mutex, Guard, Mutex};

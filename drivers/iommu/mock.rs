@@ -4,7 +4,6 @@
 
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod control;
-#[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod family;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod fault;

@@ -82,6 +82,7 @@ pub(super) fn failed_return(script: &mut Script) -> Result {
         fmt!("{warned} WARN in the kernel log; the device is blocked, not astray"),
         warned == 1,
     );
+    script.say(fmt!("        \"{}\"", Warning::FailedReturn.text()));
     let bind = scene.fixture.endpoint(0)?.use_default();
     script.expect(
         fmt!("no kernel driver may bind in this group now: EBUSY"),

@@ -15,6 +15,7 @@ use crate::{
     },
 };
 use kernel::{
+    fmt,
     prelude::*,
     sync::Arc, //
 };
@@ -60,7 +61,7 @@ impl Scene {
             let id = endpoint.device().id().0;
             let _ = cells.push(id, GFP_KERNEL);
         }
-        script.say(fmt!("   {:<34}{}", "DMA of device:", Numbers(&cells)));
+        script.say(fmt!("   {:<34}{}", "DMA of device:", Cells(&cells)));
     }
 
     /// Prints what each device reaches, and expects that.
@@ -71,7 +72,7 @@ impl Scene {
             cells.push(self.place(truth), GFP_KERNEL)?;
         }
         let right = cells[..] == *expected && oracle::check(&self.fixture).is_ok();
-        script.expect(fmt!("{label:<29}{}", Names(&cells)), right);
+        script.expect(fmt!("{label:<29}{}", Cells(&cells)), right);
         Ok(())
     }
 
@@ -110,24 +111,17 @@ impl Scene {
     }
 }
 
-struct Names<'a>(&'a [&'static str]);
+/// Cells of a row, in columns.
+pub(super) struct Cells<'a, T>(pub(super) &'a [T]);
 
-impl kernel::fmt::Display for Names<'_> {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        for name in self.0 {
-            write!(f, "{name:<11}")?;
+impl<T: core::fmt::Display> fmt::Display for Cells<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((last, others)) = self.0.split_last() else {
+            return Ok(());
+        };
+        for cell in others {
+            write!(f, "{cell:<11}")?;
         }
-        Ok(())
-    }
-}
-
-struct Numbers<'a>(&'a [u32]);
-
-impl kernel::fmt::Display for Numbers<'_> {
-    fn fmt(&self, f: &mut kernel::fmt::Formatter<'_>) -> kernel::fmt::Result {
-        for number in self.0 {
-            write!(f, "{number:<11}")?;
-        }
-        Ok(())
+        write!(f, "{last}")
     }
 }

@@ -10,10 +10,12 @@ use super::{
 };
 use crate::{
     ccore::{
+        Believed,
         Endpoint,
         Handle,
         Iommu,
         LiveGroup,
+        Member,
         Owner,
         UserDomain,
         UserDriver, //
@@ -52,27 +54,46 @@ use kernel::{
     },
 };
 
-/// See the module.
-pub(super) struct Kernel {
+/// Plain devices under the kernel's core, and a driver to bind to them.
+///
+/// As a [`Rig`] it is one group of ordinary devices.
+pub(crate) struct Kernel {
     endpoints: KVec<Endpoint>,
     domains: KVec<Option<Arc<UserDomain>>>,
     driver: Pin<KBox<UserDriver>>,
     plain: Arc<Plain>,
     recorder: Arc<Recorder>,
-    _iommu: Arc<Iommu>,
+    iommu: Arc<Iommu>,
 }
 
 impl Kernel {
-    pub(super) fn new(members: u32) -> Result<Self> {
-        let mut configs = KVec::new();
-        for _ in 0..members {
-            let mut config = EndpointConfig::ordinary(0);
-            config.max_pasids = PASIDS;
-            // Without this, kernels that have a DMA layer would translate.
-            config.default_type = Some(DefaultType::Identity);
-            configs.push(config, GFP_KERNEL)?;
+    /// One group of `members` ordinary devices, plugged in.
+    pub(crate) fn new(members: u32) -> Result<Self> {
+        let mut kernel = Self::with(PlainConfig::default(), members, |_, _| ())?;
+        for id in 0..members {
+            kernel.plug(id)?;
         }
-        let plain = Plain::new(PlainConfig::default(), configs)?;
+        kernel.recorder.clear();
+        Ok(kernel)
+    }
+
+    /// An instance with `count` endpoints, each as `change` makes of an ordinary one. None is
+    /// plugged in.
+    pub(crate) fn with(
+        config: PlainConfig,
+        count: u32,
+        change: impl Fn(u32, &mut EndpointConfig),
+    ) -> Result<Self> {
+        let mut endpoints = KVec::new();
+        for id in 0..count {
+            let mut endpoint = EndpointConfig::ordinary(0);
+            endpoint.max_pasids = PASIDS;
+            // Without this, kernels that have a DMA layer would translate.
+            endpoint.default_type = Some(DefaultType::Identity);
+            change(id, &mut endpoint);
+            endpoints.push(endpoint, GFP_KERNEL)?;
+        }
+        let plain = Plain::new(config, endpoints)?;
         let recorder = Arc::pin_init(Recorder::new(plain.clone()), GFP_KERNEL)?;
 
         let number = next_number();
@@ -80,32 +101,51 @@ impl Kernel {
         let iommu = Iommu::register(recorder.clone(), name)?;
         let name = CString::try_from_fmt(fmt!("iommu_mock_kunit_user.{number}"))?;
         let driver = KBox::pin_init(UserDriver::register(name), GFP_KERNEL)?;
-        let mut endpoints = KVec::new();
-        for id in 0..members {
-            endpoints.push(Endpoint::plug(&iommu, EndpointId(id))?, GFP_KERNEL)?;
-        }
-        recorder.clear();
         Ok(Self {
-            endpoints,
+            endpoints: KVec::new(),
             domains: KVec::new(),
             driver,
             plain,
             recorder,
-            _iommu: iommu,
+            iommu,
         })
     }
 
-    fn endpoint(&self, at: u32) -> Result<&Endpoint> {
+    /// Plugs endpoint `id` in, behind the others.
+    pub(crate) fn plug(&mut self, id: u32) -> Result {
+        let endpoint = Endpoint::plug(&self.iommu, EndpointId(id))?;
+        Ok(self.endpoints.push(endpoint, GFP_KERNEL)?)
+    }
+
+    /// The device that is at `at` in the order in which they were plugged in.
+    pub(crate) fn endpoint(&self, at: u32) -> Result<&Endpoint> {
         self.endpoints.get(at as usize).ok_or(ENODEV)
     }
 
-    fn group(&self) -> Result<LiveGroup<'_>> {
+    /// The group of the first device.
+    pub(crate) fn group(&self) -> Result<LiveGroup<'_>> {
         Ok(self.endpoint(0)?.live_group())
     }
 
-    fn get(&self, domain: DomainNo) -> Result<&Arc<UserDomain>> {
+    /// The domain of that number.
+    pub(crate) fn get(&self, domain: DomainNo) -> Result<&Arc<UserDomain>> {
         let slot = self.domains.get(domain.0).ok_or(ENOENT)?;
         slot.as_ref().ok_or(ENOENT)
+    }
+
+    /// The members of the first device's group that do not get where the core believes, as bits.
+    pub(crate) fn differing(&self) -> Result<u64> {
+        let mut differing = 0;
+        for Member { endpoint, believed } in &self.group()?.members()? {
+            let believed = match believed {
+                Believed::On(domain) => Some(oracle::reach(domain)),
+                Believed::Nothing | Believed::Foreign => None,
+            };
+            if believed != Some(self.plain.dma(*endpoint, None, mark::IOVA)) {
+                differing |= 1u64.checked_shl(endpoint.0).ok_or(ERANGE)?;
+            }
+        }
+        Ok(differing)
     }
 }
 

@@ -12,6 +12,10 @@ use crate::{
         foreign_domain,
         Fixture, //
     },
+    group::{
+        self,
+        Step, //
+    },
     iommu::{
         AttachError,
         EndpointId, //
@@ -27,6 +31,7 @@ use crate::{
         Rule, //
     },
 };
+use core::cmp::Ordering;
 use kernel::prelude::*;
 
 kunit_suite! {
@@ -100,7 +105,22 @@ pub(super) fn attach_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
             expected.push((id, &default, Some(&domain)), GFP_KERNEL)?;
         }
         fixture.check_attached(&expected)?;
-        check_eq!(group.lock().outcome().reverted, failing as usize);
+        let state = group.lock();
+        let failing = failing as usize;
+        let expected = group::Outcome {
+            reverted: failing,
+            ..group::Outcome::default()
+        };
+        check_eq!(state.outcome(), expected);
+        for (at, member) in state.members().iter().enumerate() {
+            let step = match at.cmp(&failing) {
+                Ordering::Less => Step::Reverted,
+                Ordering::Equal => Step::Refused,
+                Ordering::Greater => Step::Untouched,
+            };
+            check_eq!(member.step(), step);
+        }
+        drop(state);
         check_eq!(group.lock().warnings(), 0);
     }
     Ok(())

@@ -8,8 +8,11 @@ use super::{
     default,
     detach,
     owner,
+    pasid,
+    recovery,
     release,
     replace,
+    search,
     Size, //
 };
 use crate::{
@@ -65,7 +68,7 @@ macro_rules! proof {
 const FIVE: Size = Size { members: 5 };
 const OURS: Setting = Setting::new(Core::Ours, 5);
 
-const PROOFS: [Proof; 12] = [
+const PROOFS: [Proof; 16] = [
     proof!(
         UnwindSkipped,
         attach::attach_unwinds_when_a_member_refuses,
@@ -124,6 +127,26 @@ const PROOFS: [Proof; 12] = [
     proof!(
         ReleaseKeepsMember,
         release::leaving_member_is_blocked_and_the_others_stay,
+        FIVE
+    ),
+    proof!(
+        ParkedMoved,
+        recovery::detach_leaves_the_parked_device_alone,
+        FIVE
+    ),
+    proof!(
+        SoftErrorStops,
+        search::soft_refusal_goes_on_to_the_next,
+        FIVE
+    ),
+    proof!(
+        HardErrorContinues,
+        search::hard_refusal_stops_without_another_domain,
+        FIVE
+    ),
+    proof!(
+        PasidUnwindSkipped,
+        pasid::attach_unwinds_when_a_member_refuses,
         FIVE
     ),
 ];

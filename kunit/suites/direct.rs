@@ -29,6 +29,7 @@ use crate::{
         DefaultType,
         Domain,
         EndpointId,
+        Kind,
         Region,
         RegionKind, //
     },
@@ -59,6 +60,7 @@ kunit_suite! {
     mapping_that_fails_twice_restores_the_old_default: each Size in SIZES;
     failed_restore_of_the_old_default_warns_once: each Size in SIZES;
     claim_is_refused_and_unwound: each Size in SIZES;
+    claim_is_refused_without_a_blocked_domain_too: each Size in SIZES;
     attach_of_the_blocked_domain_is_refused: each Size in SIZES;
     member_with_a_range_cannot_join_a_blocked_group: each Size in SIZES;
     users_domain_is_not_refused: each Size in SIZES;
@@ -280,6 +282,23 @@ fn claim_is_refused_and_unwound(size: &Size) -> Outcome {
     }
     check_eq!(watch.count(), 0);
     Ok(())
+}
+
+fn claim_is_refused_without_a_blocked_domain_too(size: &Size) -> Outcome {
+    let watch = Watch::start()?;
+    let setup = last_direct(size.members)?.config(|c| c.has_blocked = false);
+    let fixture = setup.probe()?;
+    let (group, last) = (fixture.group()?, size.members as usize - 1);
+    let default = default_of(&fixture)?;
+    let before = Snapshot::of(group)?;
+    check_eq!(group.claim(OWNER), Err(AttachError::Failed(EINVAL)));
+    // An empty page table blocks as well as anything.
+    let blocking = group.lock().blocking().ok_or(ENODEV)?.clone();
+    check_eq!(blocking.kind(), Kind::Paging);
+    check_eq!(fixture.recorder().clear(), 2 * last);
+    check_eq!(Snapshot::of(group)?, before);
+    check_eq!(watch.count(), 0);
+    fixture.check_all_reach(&default)
 }
 
 fn attach_of_the_blocked_domain_is_refused(size: &Size) -> Outcome {

@@ -43,6 +43,8 @@ kunit_suite! {
     handle_of_a_failed_attach_is_not_found: each Setting in SETTINGS;
     attachment_without_handle_has_none: each Setting in SETTINGS;
     second_handle_is_busy: each Setting in SETTINGS;
+    handle_on_the_default_domain_keeps_another_out: each Size in SIZES;
+    handle_on_the_default_domain_stays_with_it: each Size in SIZES;
     replace_gives_the_former_handle_back: each Size in SIZES;
     handle_is_found_by_pasid_and_kind: each Size in SIZES;
     pasid_handle_cannot_replace_itself: each Size in SIZES;
@@ -90,6 +92,45 @@ fn second_handle_is_busy(setting: &Setting) -> Outcome {
     check_eq!(rig.handle(), Ok(HandleNo(1)));
     rig.check_all(setting.members, rig.reach(first))?;
     rig.detach(first);
+    Ok(())
+}
+
+fn handle_on_the_default_domain_keeps_another_out(size: &Size) -> Outcome {
+    let fixture = Fixture::new(size.members)?;
+    let group = fixture.group()?;
+    let default = group.lock().default().ok_or(ENODEV)?.clone();
+    let domain = fixture.domain()?;
+    check_eq!(group.attach_with(&default, Handle::new(1)?), Ok(()));
+    // No user's domain is in the way, but a user's handle is.
+    for domain in [&domain, &default] {
+        let second = Handle::new(2)?;
+        let busy = Err(AttachError::Failed(EBUSY));
+        check_eq!(group.attach_with(domain, second), busy);
+        check_eq!(group.handle_of(None, None)?.0.cookie(), 1);
+    }
+    check_eq!(fixture.recorder().clear(), 0);
+    fixture.check_all_reach(&default)?;
+    check!(group
+        .detach(&default)
+        .is_some_and(|first| first.cookie() == 1));
+    check_eq!(group.lock().warnings(), 0);
+    fixture.check_all_reach(&default)
+}
+
+fn handle_on_the_default_domain_stays_with_it(size: &Size) -> Outcome {
+    let fixture = Fixture::new(size.members)?;
+    let group = fixture.group()?;
+    let default = group.lock().default().ok_or(ENODEV)?.clone();
+    let (domain, handle) = (fixture.domain()?, Handle::new(1)?);
+    check_eq!(group.attach_with(&default, handle.clone()), Ok(()));
+    let result = group.attach(&domain);
+    check_eq!(result, Err(AttachError::Failed(EBUSY)));
+    let (found, on) = group.handle_of(None, None)?;
+    check!(Arc::ptr_eq(&found, &handle) && Arc::ptr_eq(&on, &default));
+    fixture.check_all_reach(&default)?;
+    check!(group.detach(&default).is_some());
+    check_eq!(group.attach(&domain), Ok(()));
+    group.detach(&domain);
     Ok(())
 }
 

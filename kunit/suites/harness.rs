@@ -6,22 +6,29 @@ use super::{
     Size,
     SIZES, //
 };
-use crate::kapi::{
-    kunit::{
-        check,
-        check_eq,
-        kunit_suite,
-        Outcome,
-        WarnCounter, //
+use crate::{
+    fixture::Fixture,
+    kapi::{
+        kunit::{
+            check,
+            check_eq,
+            fails,
+            kunit_suite,
+            Outcome,
+            WarnCounter, //
+        },
+        mutex::schedule,
+        warn, //
     },
-    warn, //
 };
 use kernel::prelude::*;
 
 kunit_suite! {
     iommu_mock_harness:
     warnings_are_counted_and_not_printed;
-    every_parameter_is_run: each Size in SIZES;
+    failure_is_noticed_and_ends_the_case;
+    parameter_is_one_of_the_table: each Size in SIZES;
+    every_lock_is_a_schedule_point: each Size in SIZES;
 }
 
 fn warnings_are_counted_and_not_printed() -> Outcome {
@@ -33,7 +40,33 @@ fn warnings_are_counted_and_not_printed() -> Outcome {
     Ok(())
 }
 
-fn every_parameter_is_run(param: &Size) -> Outcome {
-    check!(param.members >= 1);
+fn parameter_is_one_of_the_table(param: &Size) -> Outcome {
+    check!(
+        SIZES.iter().any(|size| core::ptr::eq(size, param)),
+        "the case got a parameter that is none of the table"
+    );
+    Ok(())
+}
+
+fn failure_is_noticed_and_ends_the_case() -> Outcome {
+    let mut reached = false;
+    let failed = fails(|| {
+        check_eq!(1 + 1, 3);
+        reached = true;
+        Ok(())
+    });
+    check!(failed, "a wrong claim passes");
+    check!(!reached, "the case goes on behind a wrong claim");
+    check!(!fails(|| Ok(())), "a right claim fails");
+    Ok(())
+}
+
+fn every_lock_is_a_schedule_point(size: &Size) -> Outcome {
+    let fixture = Fixture::new(size.members)?;
+    let group = fixture.group()?;
+    let before = schedule::points();
+    let claimed = group.is_claimed();
+    check_eq!(schedule::points(), before + 1);
+    check!(!claimed);
     Ok(())
 }

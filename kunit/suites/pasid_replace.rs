@@ -17,7 +17,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    fixture::Fixture,
+    fixture::{
+        Fixture,
+        Setup, //
+    },
     group::{
         Handle,
         Warning, //
@@ -47,6 +50,7 @@ use kernel::{
 kunit_suite! {
     iommu_mock_pasid_replace:
     replace_goes_straight_from_old_to_new: each Size in SIZES;
+    member_that_lacks_the_pasid_is_skipped: each Size in SIZES;
     replace_by_the_same_domain_swaps_the_handle: each Size in SIZES;
     replace_by_the_same_handle_warns: each Size in SIZES;
     replace_of_a_pasid_not_in_use_is_refused: each Size in SIZES;
@@ -77,6 +81,35 @@ fn replace_goes_straight_from_old_to_new(size: &Size) -> Outcome {
     check!(Arc::ptr_eq(&found, &next));
     check!(endpoint.detach_pasid(&next, one).is_some());
     check_eq!(watch.count(), 0);
+    oracle::check(&fixture)
+}
+
+fn member_that_lacks_the_pasid_is_skipped(size: &Size) -> Outcome {
+    // Only a member that joined later can lack a PASID in use.
+    let new = size.members;
+    let setup = Setup::ordinary(new + 1)?;
+    let mut fixture = setup.endpoint(new as usize, |e| e.max_pasids = 2).build()?;
+    for id in 0..new {
+        fixture.plug(id)?;
+    }
+    let (old, next, three) = (fixture.domain()?, fixture.domain()?, Pasid::new(3)?);
+    let blocked = fixture.plain_blocked()?;
+    let attached = fixture.endpoint(0)?.attach_pasid(&old, three, None);
+    check_eq!(attached, Ok(()));
+    fixture.plug(new)?;
+    fixture.recorder().clear();
+    let asked = fixture.endpoint(new as usize)?;
+    check!(asked.replace_pasid(&next, three, Handle::new(1)?).is_ok());
+    check_calls(
+        &fixture,
+        &each(0..new, |id| pasid(id, three, &next, Some(&old)))?,
+    )?;
+    oracle::check(&fixture)?;
+    check!(asked.detach_pasid(&next, three).is_some());
+    check_calls(
+        &fixture,
+        &each(0..new, |id| pasid(id, three, &blocked, Some(&next)))?,
+    )?;
     oracle::check(&fixture)
 }
 

@@ -59,6 +59,7 @@ kunit_suite! {
     second_probe_of_a_device_changes_nothing: each Size in SIZES;
     unknown_device_is_refused;
     driver_that_refuses_a_device_is_asked_nothing_more: each Size in SIZES;
+    device_without_a_group_is_released: each Size in SIZES;
     new_member_goes_to_the_default_domain: each Size in SIZES;
     new_member_goes_to_the_users_domain: each Size in SIZES;
     new_member_of_an_owned_group_is_blocked: each Size in SIZES;
@@ -189,6 +190,21 @@ fn driver_that_refuses_a_device_is_asked_nothing_more(size: &Size) -> Outcome {
         fixture.plug(id)?;
         let default = default_of(&fixture)?;
         check_calls(&fixture, &[probe(id), attach(id, &default, None)])?;
+    }
+    check_eq!(watch.count(), 0);
+    fixture.check_all_reach(&default_of(&fixture)?)
+}
+
+fn device_without_a_group_is_released(size: &Size) -> Outcome {
+    let watch = Watch::start()?;
+    let mut fixture = Setup::ordinary(size.members)?.build()?;
+    for id in 0..size.members {
+        fixture.fail(Rule::once(Op::Group, EIO).at(EndpointId(id)))?;
+        check_eq!(fixture.plug(id), Err(EIO));
+        check_calls(&fixture, &[probe(id), release(id)])?;
+        oracle::check(&fixture)?;
+        fixture.plug(id)?;
+        fixture.recorder().clear();
     }
     check_eq!(watch.count(), 0);
     fixture.check_all_reach(&default_of(&fixture)?)

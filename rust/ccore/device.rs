@@ -10,7 +10,6 @@ use super::{
     instance::Instance, //
 };
 use crate::iommu::Device;
-use core::ptr;
 use kernel::{
     bindings,
     prelude::*,
@@ -69,19 +68,21 @@ pub(super) unsafe fn instance<'a>(dev: *mut bindings::device) -> Option<ArcBorro
 /// `dev` must be a device that the core calls `probe_device` for, with the operations of an
 /// [`Instance`].
 pub(super) unsafe fn seat<'a>(dev: *mut bindings::device) -> Result<(&'a Instance, u32)> {
-    // SAFETY: The core has allocated it before it calls `probe_device`.
-    let dev_iommu = unsafe { &*(*dev).iommu };
-    let fwspec = ptr::NonNull::new(dev_iommu.fwspec).ok_or(ENODEV)?;
+    // SAFETY: By the contract of this function, `dev` is valid, and the core has allocated its
+    // `dev_iommu` before it calls `probe_device`.
+    let (fwspec, private) = unsafe { ((*(*dev).iommu).fwspec, (*(*dev).iommu).priv_) };
+    if fwspec.is_null() || private.is_null() {
+        return Err(ENODEV);
+    }
     // SAFETY: A fwspec is valid as long as its `dev_iommu` is.
-    let fwspec = unsafe { fwspec.as_ref() };
-    if fwspec.num_ids != 1 || dev_iommu.priv_.is_null() {
+    if unsafe { (*fwspec).num_ids } != 1 {
         return Err(ENODEV);
     }
     // SAFETY: There is one id.
-    let id = unsafe { *fwspec.ids.as_ptr() };
+    let id = unsafe { (&raw const (*fwspec).ids).cast::<u32>().read() };
     // SAFETY: The core matches our operations by a firmware node that nobody else has, and
     // `Endpoint` put the instance there, which it keeps registered.
-    let instance = unsafe { &*dev_iommu.priv_.cast::<Instance>() };
+    let instance = unsafe { &*private.cast::<Instance>() };
     Ok((instance, id))
 }
 

@@ -213,7 +213,7 @@ unsafe extern "C" fn unmap_pages(
         return 0;
     };
     let (iova, page, count) = (u64_of(iova), pgsize as u64, pgcount as u64);
-    let size = page.checked_mul(count).unwrap_or(u64::MAX);
+    let size = page.saturating_mul(count);
     if !table.aperture().contains_range(iova, size) {
         return 0;
     }

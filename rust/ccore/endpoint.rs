@@ -20,7 +20,6 @@ use kernel::{
 ///
 /// `platform` is a member of `group` as long as this value lives.
 pub(crate) struct Endpoint {
-    id: EndpointId,
     /// Goes first: what comes behind it is used while it is released.
     platform: PlatformDevice,
     group: Arc<Group>,
@@ -47,16 +46,10 @@ impl Endpoint {
         // INVARIANT: The core took the device into that group, and releases it when `platform` is
         // dropped or the instance unregistered, which it is not before.
         Ok(Self {
-            id,
             platform,
             group: group.ok_or(ENODEV)?,
             iommu: iommu.clone(),
         })
-    }
-
-    /// Which endpoint it is.
-    pub(crate) fn id(&self) -> EndpointId {
-        self.id
     }
 
     /// Its group.

@@ -46,13 +46,15 @@ impl Groups {
             entry.devices += 1;
             return Ok(entry.group.clone());
         }
+        entries.reserve(1, GFP_KERNEL)?;
         let group = Group::new()?;
         let entry = Entry {
             key,
             group: group.clone(),
             devices: 1,
         };
-        entries.push(entry, GFP_KERNEL)?;
+        // Room was reserved.
+        let _ = entries.push_within_capacity(entry);
         Ok(group)
     }
 

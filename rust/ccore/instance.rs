@@ -134,7 +134,8 @@ impl Instance {
     pub(super) unsafe fn from_iommu<'a>(iommu: *mut bindings::iommu_device) -> ArcBorrow<'a, Self> {
         // SAFETY: By the contract of this function, `iommu` is that field of an `Instance`, ...
         let this = unsafe { container_of!(Opaque::cast_from(iommu), Self, iommu) };
-        // SAFETY: ... which is in an `Arc`, as `new` makes no others.
+        // SAFETY: ... which is in an `Arc`, as `new` makes no others. So this is what `Arc::as_ptr`
+        // returns for it.
         unsafe { ArcBorrow::from_raw(this) }
     }
 

@@ -34,9 +34,9 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// EBUSY where the current domain is a user's, even this one, or a member is being reset;
-    /// ENODEV without members; EINVAL towards blocking where firmware forbids it;
-    /// [`Incompatible`](AttachError::Incompatible) where the domain does not fit; else the driver's.
+    /// EBUSY where the current domain is a user's, even this one, or came with a handle, or a member
+    /// is being reset; ENODEV without members; EINVAL towards blocking where firmware forbids it;
+    /// [`Incompatible`](AttachError::Incompatible) where the domain does not fit; the driver's.
     pub(crate) fn attach(&self, domain: &Arc<Domain>) -> Result<(), AttachError> {
         self.lock().attach(domain, None)
     }
@@ -45,7 +45,7 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// Those of [`Self::attach`]; EBUSY where another handle is attached.
+    /// Those of [`Self::attach`].
     pub(crate) fn attach_with(
         &self,
         domain: &Arc<Domain>,
@@ -122,10 +122,7 @@ impl State {
         domain: &Arc<Domain>,
         handle: Option<Arc<Handle>>,
     ) -> Result<(), AttachError> {
-        if handle.is_some() && self.handle.is_some() {
-            return Err(AttachError::Failed(EBUSY));
-        }
-        if !self.on_core_domain() {
+        if self.handle.is_some() || !self.on_core_domain() {
             return Err(AttachError::Failed(EBUSY));
         }
         self.check_fits(domain)?;

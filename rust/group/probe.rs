@@ -123,11 +123,6 @@ impl Iommu {
         Ok(())
     }
 
-    /// The driver.
-    pub(crate) fn driver(&self) -> &Arc<dyn Driver> {
-        &self.driver
-    }
-
     fn new_group(&self, key: GroupKey) -> Result<Arc<Group>> {
         let group = Group::new(key, self.policy.clone(), self.system);
         Arc::pin_init(group, GFP_KERNEL)

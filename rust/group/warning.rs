@@ -51,7 +51,8 @@ impl Warning {
     /// Number of places.
     pub(crate) const COUNT: usize = Self::NoDmaLayer as usize + 1;
 
-    fn text(self) -> &'static str {
+    /// What the WARN says.
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Self::FailedReturn => "a move that must succeed failed; failing devices are blocked",
             Self::FailedRevert => "a device could not be put back; it is blocked",

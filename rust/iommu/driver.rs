@@ -82,10 +82,11 @@ pub(crate) struct Probed {
 
 /// An IOMMU driver: one value is one hardware instance.
 ///
-/// A core calls everything but [`Self::probe`] and the domain allocators under the mutex of the
-/// device's group, and nothing for a device after [`Self::release`]. All may sleep.
+/// A core calls everything but [`Self::probe`], [`Self::group`] and the domain allocators under the
+/// mutex of the device's group, and nothing for a device after [`Self::release`], which is also how
+/// a probe is undone that found no group. All may sleep.
 ///
-/// What must hold, whatever a driver is asked (`rust/judge` and `kunit` check it):
+/// What must hold, whatever a driver is asked (`kunit` checks it):
 /// - an attach that fails leaves hardware and books as they were. Validate and allocate first;
 /// - an attach that succeeds drops every reference to the former domain;
 /// - attaching the domain a device is on is harmless;

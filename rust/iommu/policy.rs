@@ -19,7 +19,8 @@ pub(crate) enum Strictness {
     Lazy,
 }
 
-/// The layer that hands out IOVAs of a default domain. `rust/dma` implements it.
+/// The layer that hands out IOVAs of a default domain. There is none in the product yet; tests have
+/// a simple one.
 pub(crate) trait DmaPolicy: Send + Sync {
     /// Prepares `domain` for use by kernel drivers and says which strictness is in force: lazy is
     /// granted only where `deferred_flush` is true and a queue could be had, else strict. May

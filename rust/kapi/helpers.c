@@ -3,14 +3,46 @@
  * C macros and inline functions that rust/kapi needs as functions.
  */
 #include <linux/bug.h>
+#include <linux/kmsg_dump.h>
 #include <linux/printk.h>
+#include <linux/string.h>
 
 #include "helpers.h"
 
-void HELPER(warn)(const void *args);
+void HELPER(warn)(const char *text);
 
-/* @args: a Rust fmt::Arguments, printed by %pA. */
-void HELPER(warn)(const void *args)
+void HELPER(warn)(const char *text)
 {
-	WARN(1, "%pA\n", args);
+	WARN(1, "%s\n", text);
 }
+
+#ifdef IOMMU_MOCK_KUNIT
+u64 HELPER(log_end)(void);
+size_t HELPER(log_lines)(u64 from, const char *word);
+
+/* Sequence number of the next record of the kernel log. */
+u64 HELPER(log_end)(void)
+{
+	struct kmsg_dump_iter iter = {};
+
+	kmsg_dump_rewind(&iter);
+	return iter.next_seq;
+}
+
+/* Records from @from on that contain @word. */
+size_t HELPER(log_lines)(u64 from, const char *word)
+{
+	struct kmsg_dump_iter iter = {};
+	char line[256];
+	size_t lines = 0, len;
+
+	kmsg_dump_rewind(&iter);
+	iter.cur_seq = from;
+	while (kmsg_dump_get_line(&iter, false, line, sizeof(line) - 1, &len)) {
+		line[len] = '\0';
+		if (strstr(line, word))
+			lines++;
+	}
+	return lines;
+}
+#endif

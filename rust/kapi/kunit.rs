@@ -8,6 +8,7 @@
 //!
 //! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h)
 
+use super::text::Truncating;
 use core::{
     ffi::CStr,
     panic::Location,
@@ -60,6 +61,9 @@ pub(crate) fn fail(place: &Location<'_>, why: fmt::Arguments<'_>) -> Failed {
 
 /// Prints a line into the result of the running case.
 pub(crate) fn note(line: fmt::Arguments<'_>) {
+    if EXPECTED.load(Relaxed) {
+        return;
+    }
     kernel::kunit::info(fmt!("    # {}\n", line));
 }
 
@@ -298,28 +302,9 @@ unsafe extern "C" fn next_param<C: Case>(
     let out = unsafe {
         core::slice::from_raw_parts_mut(desc.cast::<u8>(), bindings::KUNIT_PARAM_DESC_SIZE as usize)
     };
-    let mut writer = Truncating { out, at: 0 };
+    let mut writer = Truncating::new(out);
     let _ = fmt::Write::write_fmt(&mut writer, fmt!("{}", Label(param)));
     ptr::from_ref(param).cast()
-}
-
-/// Writes a NUL-terminated text and drops what does not fit.
-struct Truncating<'a> {
-    out: &'a mut [u8],
-    at: usize,
-}
-
-impl fmt::Write for Truncating<'_> {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        for byte in s.bytes() {
-            let Some([slot, end]) = self.out.get_mut(self.at..self.at + 2) else {
-                break;
-            };
-            (*slot, *end) = (byte, 0);
-            self.at += 1;
-        }
-        Ok(())
-    }
 }
 
 /// Declares a KUnit suite.

@@ -40,9 +40,32 @@ impl<T> Mutex<T> {
     }
 }
 
-/// The place where the schedule explorer of the tests stops a thread before it takes a lock.
+/// Where a test may choose which thread goes on: before a lock is taken. Nothing in the product.
 #[inline]
-pub(crate) fn schedule_point() {}
+pub(crate) fn schedule_point() {
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    schedule::reached();
+}
+
+/// The test's side of [`schedule_point`].
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod schedule {
+    use kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    static POINTS: Atomic<u64> = Atomic::new(0);
+
+    pub(super) fn reached() {
+        POINTS.fetch_add(1, Relaxed);
+    }
+
+    /// Points that all threads together have reached so far.
+    pub(crate) fn points() -> u64 {
+        POINTS.load(Relaxed)
+    }
+}
 
 /// Creates an initialiser of a [`Mutex`] with a lock class of its own.
 macro_rules! new_mutex {

@@ -4,15 +4,27 @@
 //!
 //! C header: [`include/asm-generic/bug.h`](srctree/include/asm-generic/bug.h)
 
-use super::ffi;
-use kernel::fmt;
+use super::{
+    ffi,
+    text::Truncating, //
+};
+use kernel::{
+    fmt,
+    prelude::*, //
+};
 
-/// Raises one WARN with the message `args`.
+/// The longest message, with its NUL.
+const LENGTH: usize = 160;
+
+/// Raises one WARN with the message `args`, or as much as fits of it.
 ///
 /// Goes through C, as `kernel::warn_on!` of Linux 7.2 passes a wrong taint under UML and takes no
 /// message. Any context.
 pub(crate) fn warn(args: fmt::Arguments<'_>) {
-    // SAFETY: `args` is a live `fmt::Arguments`, which is what `%pA` reads, and WARN does not keep
-    // it.
-    unsafe { ffi::warn(core::ptr::from_ref(&args).cast()) }
+    let mut buffer = [0; LENGTH];
+    let mut writer = Truncating::new(&mut buffer);
+    let _ = fmt::Write::write_fmt(&mut writer, args);
+    let text = writer.text().unwrap_or(c"iommu-mock");
+    // SAFETY: A `CStr` is NUL-terminated, and WARN does not keep it.
+    unsafe { ffi::warn(text.as_char_ptr()) }
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 from .settings import TOP
@@ -33,11 +34,19 @@ def with_makefile(text: str) -> str:
     return _with(text, MAKEFILE_LINE)
 
 
+def _replace(path: Path, text: str) -> None:
+    """Write beside and rename, so that a hard-linked copy of the tree stays as it is."""
+    fresh = path.with_name(path.name + ".graft")
+    fresh.write_text(text)
+    shutil.copymode(path, fresh)
+    fresh.rename(path)
+
+
 def _without(path: Path, line: str) -> None:
     lines = path.read_text().splitlines(keepends=True)
     if line in lines:
         lines.remove(line)
-        path.write_text("".join(lines))
+        _replace(path, "".join(lines))
 
 
 def _check(tree: Path) -> None:
@@ -62,7 +71,7 @@ def graft(tree: Path) -> None:
         path = tree / name
         text = path.read_text()
         if edit(text) != text:
-            path.write_text(edit(text))
+            _replace(path, edit(text))
     say(f"grafted into {tree} as {GRAFT_DIR}; try there:")
     say(f"  tools/testing/kunit/kunit.py run --kunitconfig {GRAFT_DIR}/kunit "
         "--make_options LLVM=-<N>")

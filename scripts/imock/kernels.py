@@ -70,6 +70,7 @@ def _uml_build(step: Step, tree: Path, tools: Toolchain, objects: Path, with_tes
            env=tools.env(), what="kunit.py config")
     logged(step, ["make", "-C", tree, "ARCH=um", f"O={objects}", *tools.make_options(),
                   f"-j{jobs}", "all"], log, env=tools.env(), append=True, what="make")
+    (objects / COMPLETE).touch()
 
 
 def uml(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
@@ -77,42 +78,38 @@ def uml(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     objects = _objects(source, "uml", tools)
     with Lock.hold():
         if not (objects / COMPLETE).exists() or source.own:
-            need_space(objects, BUILD_GIB, "a UML kernel")
-            objects.parent.mkdir(parents=True, exist_ok=True)
             with Step(f"UML kernel {source.label}") as step:
-                tree = view.refresh(source)
-                _uml_build(step, tree, tools, objects, False, settings.jobs)
-            (objects / COMPLETE).touch()
+                _begin(step, objects, _objects(source, "kunit", tools))
+                _uml_build(step, view.refresh(source), tools, objects, False, settings.jobs)
     return Kernel(source, objects, objects / "linux")
 
 
 def uml_kunit(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     """The UML kernel with the suites built in; always brought up to date."""
     objects = _objects(source, "kunit", tools)
-    base = _objects(source, "uml", tools)
-    with Lock.hold():
-        with Step(f"UML kernel {source.label} with the suites") as step:
-            if not objects.is_dir():
-                need_space(objects, BUILD_GIB, "a UML kernel")
-                if (base / COMPLETE).exists():
-                    _clone(step, base, objects)
-                objects.parent.mkdir(parents=True, exist_ok=True)
-            tree = view.refresh(source)
-            _uml_build(step, tree, tools, objects, True, settings.jobs)
+    with Lock.hold(), Step(f"UML kernel {source.label} with the suites") as step:
+        _begin(step, objects, _objects(source, "uml", tools))
+        _uml_build(step, view.refresh(source), tools, objects, True, settings.jobs)
     return Kernel(source, objects, objects / "linux")
 
 
-def _clone(step: Step, base: Path, target: Path) -> None:
-    """Begin from a finished build of the same tree instead of from nothing."""
-    with unpack.scratch(target) as work:
+def _begin(step: Step, objects: Path, donor: Path) -> None:
+    """Begin from the other, finished UML build of the same tree instead of from nothing."""
+    if objects.is_dir():
+        return
+    need_space(objects, BUILD_GIB, "a UML kernel")
+    if not (donor / COMPLETE).exists():
+        objects.mkdir(parents=True)
+        return
+    with unpack.scratch(objects) as work:
         step.progress("copying the objects of the other UML build")
-        shutil.copytree(base, work / "copy", symlinks=True)
+        shutil.copytree(donor, work / "copy", symlinks=True)
         (work / "copy" / COMPLETE).unlink()
-        (work / "copy").rename(target)
+        (work / "copy").rename(objects)
 
 
 def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
-    """The x86-64 kernel for QEMU, from the untouched tree."""
+    """The x86-64 kernel for QEMU, from the untouched tree (but see Source.in_place)."""
     objects = _objects(source, "x86", tools)
     image = objects / "arch/x86/boot/bzImage"
     with Lock.hold():
@@ -128,7 +125,8 @@ def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
 def _x86_build(step: Step, settings: Settings, source: Source, tools: Toolchain,
                objects: Path) -> None:
     log = log_path(f"build-x86-{source.key}")
-    make: list[object] = ["make", "-C", source.tree, f"O={objects}", *tools.make_options(),
+    tree = view.refresh(source) if source.in_place else source.tree
+    make: list[object] = ["make", "-C", tree, f"O={objects}", *tools.make_options(),
                           f"-j{settings.jobs}"]
     log.unlink(missing_ok=True)
 

@@ -15,25 +15,30 @@ from .toolchain import Toolchain, find_rustc
 from .ui import Failure, Step, say
 
 _RUST_WARNING = re.compile(r"^(warning|error)(\[|:)")
-_RUST_PLACE = re.compile(r"^\s+--> (\S+)")
+_RUST_PLACE = re.compile(r"^\s+--> (?P<place>\S+)")
 _C_WARNING = re.compile(r"^(?P<file>[^\s:]+):\d+(:\d+)?: (warning|error):")
 MODULES = ("iommu_mock.ko", "iommu_mock_kunit.ko")
 
 
 def our_warnings(log: Path) -> list[str]:
     """Warnings of a module build that are about our files, each with its place."""
-    found = []
+    found: list[str] = []
+    open_place = False
     for line in log.read_text(errors="replace").splitlines():
         place = _RUST_PLACE.match(line)
-        if place and found and not found[-1].endswith(")"):
-            found[-1] += f" ({place.group(1)})"
-        match = _C_WARNING.match(line)
-        if match:
-            path = (TOP / match.group("file")).resolve()
-            if TOP in path.parents:
+        if place and open_place:
+            name = os.path.relpath(os.path.normpath(place.group("place")), TOP)
+            found[-1] += f" ({name})"
+            open_place = False
+            continue
+        in_c = _C_WARNING.match(line)
+        if in_c:
+            if TOP in (TOP / in_c.group("file")).resolve().parents:
                 found.append(line)
-        elif (_RUST_WARNING.match(line) and "emitted" not in line) or \
-                "WARNING: modpost" in line or "warning: objtool" in line:
+        elif _RUST_WARNING.match(line) and "emitted" not in line:
+            found.append(line)
+            open_place = True
+        elif "WARNING: modpost" in line or "warning: objtool" in line:
             found.append(line)
     return found
 

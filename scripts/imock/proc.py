@@ -20,9 +20,11 @@ from .ui import Failure, Step, say
 _BUILD_LINE = re.compile(r"^\s{2}[A-Z][A-Z0-9 ]*( \[M\])?\s+(?P<what>\S.*)")
 
 
-def end_group(process: subprocess.Popen) -> None:
+def end_group(process: subprocess.Popen, at_once: bool = False) -> None:
     """End a process and everything it started (it leads its own group)."""
     for sig, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
+        if at_once and sig == signal.SIGTERM:
+            continue
         try:
             os.killpg(process.pid, sig)
         except ProcessLookupError:

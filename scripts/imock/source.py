@@ -18,13 +18,17 @@ SOURCE_GIB = 2.6
 
 @dataclass(frozen=True)
 class Source:
-    """A tree, its series (7.3), its full name and what keys its builds."""
+    """A tree, its series (7.3), its full name and what keys its builds.
+
+    in_place: it holds a build of its own, which our builds must not see.
+    """
 
     tree: Path
     series: str
     label: str
     key: str
     own: bool
+    in_place: bool = False
 
 
 def version_order(version: str) -> list[int]:
@@ -119,16 +123,17 @@ def own(tree: Path) -> Source:
     for needed in ("drivers/iommu/Kconfig", "drivers/iommu/Makefile", "rust/kernel"):
         if not (tree / needed).exists():
             raise Failure(f"KSRC={tree}: has no {needed}")
-    if (tree / ".config").exists() or (tree / "include/config").is_dir():
-        raise Failure(f"KSRC={tree}: has been built in place, and the kernel's build system wants "
-                      "a clean source tree for a build elsewhere.\n"
+    in_place = (tree / ".config").exists() or (tree / "include/config").is_dir()
+    if in_place and not (tree / ".git").exists():
+        raise Failure(f"KSRC={tree}: has been built in place and is no git checkout, so that its "
+                      "sources cannot be told from what was built.\n"
                       "  Run `make mrproper` there (it deletes that build and its .config), or "
-                      "name a clean copy, for example one made by `git worktree add`.")
+                      "name a clean copy.")
     series = ".".join(version.split(".")[:2])
     if series not in KERNELS:
         say(f"warning: {tree} is Linux {version}; supported are {' and '.join(KERNELS)}. Trying.")
     digest = hashlib.sha256(str(tree).encode()).hexdigest()[:10]
-    return Source(tree, series, f"{version} ({tree})", f"own-{digest}", True)
+    return Source(tree, series, f"{version} ({tree})", f"own-{digest}", True, in_place)
 
 
 def select(settings: Settings, backports: packages.Backports, refresh: bool = False) -> Source:

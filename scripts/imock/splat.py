@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 SPLAT = re.compile(
-    r"WARNING: |BUG: |possible circular locking|possible recursive locking|"
+    r"WARNING: |BUG: |Call Trace:|possible circular locking|possible recursive locking|"
     r"inconsistent lock state|bad unlock balance|suspicious RCU usage|INFO: task .* blocked|"
     r"sleeping function called|Oops|general protection fault|Kernel panic|"
     r"unreferenced object|refcount_t:|list_(add|del) corruption|UBSAN:|KASAN:|"

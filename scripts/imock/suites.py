@@ -25,9 +25,13 @@ _STAMP = re.compile(r"^\[\d\d:\d\d:\d\d\] ?")
 
 
 def _cases(group: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
-    """All leaves below a group of kunit.py's json: (name, status)."""
+    """All leaves below a group of kunit.py's json: (name, status).
+
+    After a crash it holds leaves without a name, too; _crash tells of that.
+    """
     for case in group.get("test_cases", []):
-        yield f"{prefix}{case['name']}", case["status"]
+        if case["name"]:
+            yield f"{prefix}{case['name']}", case["status"]
     for child in group.get("sub_groups", []):
         yield from _cases(child, f"{prefix}{child['name']}: ")
 
@@ -43,6 +47,12 @@ def _count(group: dict[str, Any], prefix: str) -> Tally:
             tally.failed += 1
             tally.remarks.append(f"failed: {name}")
     return tally
+
+
+def _crash(log: Path) -> str | None:
+    """The innermost case that kunit.py says the kernel died in."""
+    names = re.findall(r"\[CRASHED\] (\w.*?) =*$", log.read_text(errors="replace"), re.M)
+    return str(names[0]) if names else None
 
 
 def _show_failures(log: Path) -> None:
@@ -86,6 +96,10 @@ def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> T
         except (OSError, ValueError):
             raise Failure("kunit.py gave no results", log) from None
         tally = _count(tree_of_results, f"{label}: ")
+        died_in = _crash(log)
+        if died_in is not None:
+            tally.failed += 1
+            tally.remarks.append(f"failed: {label}: the kernel died in {died_in}; see {raw}")
         step.note = tally.line()
         step.status = "FAILED" if tally.failed or code != 0 else "ok"
     for group in tree_of_results.get("sub_groups", []):
@@ -97,6 +111,10 @@ def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> T
     if not tally.passed + tally.failed:
         raise Failure("no case ran" + (f": nothing matches FILTER={settings.filter}"
                                        if settings.filter else ""), raw)
+    if died_in is not None:
+        say(f"    the kernel died in {died_in}; its last lines:")
+        for line in log_tail(raw):
+            say(f"    | {line}")
     noise = splats(raw)
     if noise:
         tally.failed += 1

@@ -3,7 +3,8 @@
 
 The view is a handful of real folders on the way to the grafted files; all
 else is symbolic links, folder by folder, so that it costs nothing and an
-edit in the tree is at once an edit in the view.
+edit in the tree is at once an edit in the view. A tree that has been built
+in place is mirrored file by file instead, without what was built.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import shutil
 from pathlib import Path
 
 from .graft import GRAFT_DIR, KCONFIG, MAKEFILE, with_kconfig, with_makefile
+from .proc import output
 from .settings import TOP, cache_dir
 from .source import Source
+from .ui import Failure
 
 # kunit.py finds the tree by its own real path, hence copies of it.
 COPIED = "tools/testing/kunit"
@@ -34,8 +37,11 @@ def folder(source: Source) -> Path:
 def refresh(source: Source) -> Path:
     """Bring the view up to date with the tree; the caller holds the lock."""
     view = folder(source)
-    for name in REAL:
-        _refresh_folder(source.tree / name, view / name, name)
+    if source.in_place:
+        _refresh_files(source.tree, view)
+    else:
+        for name in REAL:
+            _refresh_folder(source.tree / name, view / name, name)
     _copy_folder(source.tree / COPIED, view / COPIED)
     for name, edit in ((KCONFIG, with_kconfig), (MAKEFILE, with_makefile)):
         _write(view / name, edit((source.tree / name).read_text()))
@@ -66,6 +72,35 @@ def _refresh_folder(origin: Path, mirror: Path, parent: str) -> None:
         (mirror / name).symlink_to(origin / name)
 
 
+def _refresh_files(tree: Path, view: Path) -> None:
+    """One link for every file that git does not ignore."""
+    listed = output(["git", "-C", tree, "ls-files", "-z", "-c", "-o", "--exclude-standard"])
+    if listed is None:
+        raise Failure(f"git cannot list the files of {tree}")
+    skipped = (COPIED + "/", GRAFT_DIR + "/")
+    wanted = {name for name in listed.split("\0") if name and not name.startswith(skipped)
+              and name not in (KCONFIG, MAKEFILE, GRAFT_DIR)}
+    for parent, folders, names in os.walk(view):
+        base = os.path.relpath(parent, view)
+        for name in list(folders):
+            path = os.path.join(parent, name)
+            inside = os.path.normpath(os.path.join(base, name))
+            if os.path.islink(path):
+                if inside != GRAFT_DIR and inside not in wanted:
+                    os.unlink(path)
+            elif inside == COPIED:
+                folders.remove(name)
+        for name in names:
+            inside = os.path.normpath(os.path.join(base, name))
+            if inside not in wanted and inside not in (KCONFIG, MAKEFILE):
+                os.unlink(os.path.join(parent, name))
+    for name in wanted:
+        link, target = view / name, tree / name
+        if not link.is_symlink() and os.path.lexists(target):
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(target)
+
+
 def _copy_folder(origin: Path, mirror: Path) -> None:
     mirror.mkdir(parents=True, exist_ok=True)
     for path in origin.rglob("*"):
@@ -80,6 +115,7 @@ def _copy_folder(origin: Path, mirror: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_symlink():
         path.unlink()
     if not path.exists() or path.read_text() != text:

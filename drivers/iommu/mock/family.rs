@@ -44,6 +44,9 @@ pub(crate) trait Look: Send + Sync {
     /// Writes in a word or two where the hardware sends the DMA of an endpoint.
     fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
+    /// Writes in the same words where `domain` says.
+    fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
     /// Calls that failed because they were told to.
     fn faults(&self) -> u32;
 }

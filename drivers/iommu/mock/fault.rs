@@ -25,6 +25,8 @@ pub(crate) enum Op {
     Alloc,
     /// [`Driver::probe`](crate::iommu::Driver::probe).
     Probe,
+    /// [`Driver::group`](crate::iommu::Driver::group).
+    Group,
     /// [`Paging::map`](crate::iommu::Paging::map).
     Map,
     /// [`Paging::sync_map`](crate::iommu::Paging::sync_map).

@@ -6,12 +6,13 @@
 mod rust {
     // These rooms also serve our own core and the tests. The test module uses all of them, and is
     // compiled without these expectations.
-    #[expect(dead_code)]
+    #[expect(dead_code, unused_imports)]
     pub(crate) mod ccore;
     #[expect(dead_code, unused_imports)]
     pub(crate) mod iommu;
-    #[expect(dead_code, unused_imports)]
+    #[expect(dead_code)]
     pub(crate) mod kapi;
+    #[expect(dead_code, unused_imports)]
     pub(crate) mod pgtable;
 }
 #[path = ".."]
@@ -61,7 +62,7 @@ struct IommuMock {
 
 impl kernel::Module for IommuMock {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let number = param(module_parameters::family.value());
+        let number: u32 = param(module_parameters::family.value());
         let family = number.try_into().inspect_err(|_| {
             pr_err!("no family has the number {number}\n");
         })?;

@@ -6,7 +6,6 @@
 //! is the [`FaultPlan`]: it fails where, how and as untidily as a test wants.
 
 mod domain;
-#[cfg(not(IOMMU_MOCK_KUNIT))]
 mod look;
 
 use self::domain::{
@@ -188,7 +187,7 @@ impl Plain {
     /// effect.
     fn root(&self, dev: &Device, to: &Domain) -> Result<Root, AttachError> {
         if let Some(domain) = to.data::<PlainDomain>() {
-            let reach = Aperture::bits(self.endpoint(dev.id())?.bits);
+            let reach = Aperture::bits(wiring(dev)?.bits);
             if !Arc::ptr_eq(domain.hardware(), &self.hw) || !reach.contains(&domain.aperture()) {
                 return Err(AttachError::Incompatible);
             }
@@ -229,6 +228,15 @@ impl Plain {
     }
 }
 
+/// How a device is wired, as noted when it was probed.
+///
+/// # Errors
+///
+/// ENODEV for a device of another driver.
+fn wiring(dev: &Device) -> Result<&EndpointConfig> {
+    dev.data().ok_or(ENODEV)
+}
+
 impl Driver for Plain {
     fn name(&self) -> &'static str {
         "plain"
@@ -251,7 +259,7 @@ impl Driver for Plain {
         }
         let endpoint = self.endpoint(id)?;
         Ok(Probed {
-            data: KBox::new((), GFP_KERNEL)?,
+            data: KBox::new(*endpoint, GFP_KERNEL)?,
             max_pasids: endpoint.max_pasids,
             untrusted: endpoint.untrusted,
             resettable: endpoint.resettable,
@@ -259,20 +267,23 @@ impl Driver for Plain {
     }
 
     fn group(&self, dev: &Device) -> Result<GroupKey> {
-        Ok(GroupKey(self.endpoint(dev.id())?.group))
+        if let Some(fault) = self.faults.hit(Op::Group, Some(dev.id()), None) {
+            return Err(fault.error);
+        }
+        Ok(GroupKey(wiring(dev)?.group))
     }
 
     fn default_type(&self, dev: &Device) -> Option<DefaultType> {
-        self.endpoint(dev.id()).ok()?.default_type
+        wiring(dev).ok()?.default_type
     }
 
     fn is_attach_deferred(&self, dev: &Device) -> bool {
-        self.endpoint(dev.id()).is_ok_and(|e| e.deferred)
+        wiring(dev).is_ok_and(|e| e.deferred)
     }
 
     fn regions(&self, dev: &Device) -> Result<KVec<Region>> {
         let mut regions = KVec::new();
-        if let Some(region) = self.endpoint(dev.id())?.region {
+        if let Some(region) = wiring(dev)?.region {
             regions.push(region, GFP_KERNEL)?;
         }
         Ok(regions)
@@ -299,7 +310,7 @@ impl Driver for Plain {
         if let Some(fault) = self.faults.hit(Op::Alloc, Some(dev.id()), None) {
             return Err(fault.error);
         }
-        let aperture = Aperture::bits(self.endpoint(dev.id())?.bits);
+        let aperture = Aperture::bits(wiring(dev)?.bits);
         let data = PlainDomain::new(self.hw.clone(), aperture, self.faults.clone())?;
         Domain::new(Kind::Paging, self.key(), data)
     }

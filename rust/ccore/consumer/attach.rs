@@ -51,9 +51,9 @@ impl<'a> LiveGroup<'a> {
             // as it is referred to.
             None => unsafe { bindings::iommu_attach_group(raw, group) },
             Some(handle) => {
-                let handle = handle.prepare(domain)?;
+                let prepared = handle.prepare(domain)?;
                 // SAFETY: As above, and for the handle.
-                unsafe { ffi::iommu_attach_group_handle(raw, group, handle) }
+                unsafe { ffi::iommu_attach_group_handle(raw, group, prepared.as_raw()) }
             }
         };
         self.settle(&mut uses, Some(domain), handle);
@@ -67,11 +67,11 @@ impl<'a> LiveGroup<'a> {
     /// EBUSY while one is; EINVAL where the domain does not fit; else the driver's.
     pub(crate) fn replace(&self, domain: &Arc<UserDomain>, handle: &Arc<Handle>) -> Result {
         let mut uses = self.uses();
-        let raw = handle.prepare(domain)?;
+        let prepared = handle.prepare(domain)?;
+        let (raw, group) = (domain.as_raw(), self.as_raw());
         // SAFETY: All are valid, the group has a member, and `settle` keeps domain and handle as
         // long as they are referred to.
-        let result =
-            unsafe { ffi::iommu_replace_group_handle(self.as_raw(), domain.as_raw(), raw) };
+        let result = unsafe { ffi::iommu_replace_group_handle(group, raw, prepared.as_raw()) };
         self.settle(&mut uses, Some(domain), Some(handle));
         to_result(result)
     }
@@ -107,7 +107,11 @@ impl<'a> LiveGroup<'a> {
 
     /// Ends everything that consumers have left of their use of the group, but for bound drivers.
     pub(crate) fn abandon(&self) {
-        while let Some((domain, pasid)) = self.uses().any_pasid() {
+        loop {
+            let left = self.uses().any_pasid();
+            let Some((domain, pasid)) = left else {
+                break;
+            };
             self.0.detach_pasid(&domain, pasid);
         }
         let attached = self.uses().domain().cloned();

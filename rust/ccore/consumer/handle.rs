@@ -5,6 +5,7 @@
 use super::domain::UserDomain;
 use crate::kapi::{
     new_mutex,
+    Guard,
     Mutex, //
 };
 use kernel::{
@@ -33,6 +34,20 @@ pub(crate) struct Handle {
     pasids: Atomic<u32>,
 }
 
+/// A handle into which the core may write a certain domain, and nobody else another.
+#[must_use = "must live until the core has written"]
+pub(super) struct Prepared<'a> {
+    raw: *mut bindings::iommu_attach_handle,
+    _written: Guard<'a, Option<Arc<UserDomain>>>,
+}
+
+impl Prepared<'_> {
+    /// What the core is given.
+    pub(super) fn as_raw(&self) -> *mut bindings::iommu_attach_handle {
+        self.raw
+    }
+}
+
 // SAFETY: `raw` is the core's, which may access it from any thread.
 unsafe impl Send for Handle {}
 // SAFETY: As above.
@@ -59,22 +74,23 @@ impl Handle {
         self.cookie
     }
 
-    /// What the core is given to attach it with `domain`, which is kept alive as long as it may be
-    /// found in the handle.
+    /// Prepares the handle for being attached with `domain`, which is kept alive as long as it may
+    /// be found in the handle.
     ///
     /// # Errors
     ///
     /// EINVAL where PASIDs use the handle and could not use the domain: the core would call an
     /// operation that is not there when it has to put them back.
-    pub(super) fn prepare(
-        &self,
-        domain: &Arc<UserDomain>,
-    ) -> Result<*mut bindings::iommu_attach_handle> {
+    pub(super) fn prepare(&self, domain: &Arc<UserDomain>) -> Result<Prepared<'_>> {
+        let mut written = self.written.lock();
         if self.pasids.load(Relaxed) != 0 && !domain.takes_pasids() {
             return Err(EINVAL);
         }
-        *self.written.lock() = Some(domain.clone());
-        Ok(self.as_raw())
+        *written = Some(domain.clone());
+        Ok(Prepared {
+            raw: self.as_raw(),
+            _written: written,
+        })
     }
 
     pub(super) fn as_raw(&self) -> *mut bindings::iommu_attach_handle {

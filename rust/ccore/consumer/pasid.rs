@@ -8,7 +8,10 @@ use super::{
         ffi, //
     },
     domain::UserDomain,
-    handle::Handle,
+    handle::{
+        Handle,
+        Prepared, //
+    },
     uses::PasidUse, //
 };
 use crate::iommu::Pasid;
@@ -36,10 +39,8 @@ impl Endpoint {
     ) -> Result {
         let mut uses = self.live_group().uses();
         uses.reserve()?;
-        let raw = match handle {
-            Some(handle) => handle.prepare(domain)?,
-            None => ptr::null_mut(),
-        };
+        let prepared = handle.map(|handle| handle.prepare(domain)).transpose()?;
+        let raw = prepared.as_ref().map_or(ptr::null_mut(), Prepared::as_raw);
         // SAFETY: All are valid; domain and handle are kept in `uses` as long as the core refers to
         // them.
         let result = to_result(unsafe {
@@ -69,7 +70,8 @@ impl Endpoint {
     ) -> Result {
         let mut uses = self.live_group().uses();
         uses.reserve()?;
-        let raw = handle.prepare(domain)?;
+        let prepared = handle.prepare(domain)?;
+        let raw = prepared.as_raw();
         // SAFETY: As in `attach_pasid`. What is attached stays in `uses` if this fails, and the
         // handle holds what was written into it in vain.
         let result = to_result(unsafe {

@@ -5,7 +5,6 @@
 use crate::{
     ccore::{
         Endpoint,
-        Group,
         Iommu, //
     },
     iommu::EndpointId,
@@ -66,18 +65,14 @@ impl Instance {
         &self.endpoints
     }
 
-    /// Its groups, each once.
-    pub(super) fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
-        let groups = |upto: &[Endpoint], group: &Arc<Group>| {
-            upto.iter().any(|e| Arc::ptr_eq(e.group(), group))
-        };
-        let endpoints = &self.endpoints;
-        endpoints
-            .iter()
-            .enumerate()
-            .map(|(at, endpoint)| (at, endpoint.group()))
-            .filter(move |(at, group)| endpoints.get(..*at).is_some_and(|e| !groups(e, group)))
-            .map(|(_, group)| group)
+    /// One endpoint of each of its groups.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Endpoint> {
+        let earlier = |at| self.endpoints.iter().take(at);
+        let endpoints = self.endpoints.iter().enumerate();
+        let firsts = endpoints.filter(move |(at, endpoint)| {
+            !earlier(*at).any(|e| Arc::ptr_eq(e.group(), endpoint.group()))
+        });
+        firsts.map(|(_, endpoint)| endpoint)
     }
 
     /// Its hardware.

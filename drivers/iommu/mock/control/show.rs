@@ -6,34 +6,29 @@ use super::instance::Instance;
 use crate::{
     ccore::{
         Believed,
+        Endpoint,
         Member, //
     },
-    iommu::{
-        EndpointId,
-        Kind, //
-    },
+    iommu::EndpointId,
     mock::family::Look,
 };
 use kernel::{
     fmt,
-    prelude::fmt,
-    sync::Arc, //
+    prelude::fmt, //
 };
 
 /// Writes one line per member: endpoint, group, the domain that the kernel's core believes it is
 /// on, where the hardware sends its DMA, and whether these agree.
 pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let look = instance.look();
-    for group in instance.groups() {
-        let Ok(members) = group.members() else {
-            return Err(fmt::Error);
-        };
+    for group in instance.groups().map(Endpoint::group) {
+        let members = group.members().map_err(|_| fmt::Error)?;
         for Member { endpoint, believed } in &members {
             f.write_fmt(fmt!(
                 "endpoint {} group {} believed {} hardware {} {}\n",
                 endpoint.0,
                 group.number(),
-                ShownBelief(believed),
+                ShownBelief(look, believed),
                 ShownTruth(look, *endpoint),
                 verdict(look, *endpoint, believed),
             ))?;
@@ -46,7 +41,7 @@ pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Re
 pub(super) fn stats(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let look = instance.look();
     let mut differing = 0;
-    for group in instance.groups() {
+    for group in instance.groups().map(Endpoint::group) {
         let members = group.members().map_err(|_| fmt::Error)?;
         let differs = |m: &&Member| verdict(look, m.endpoint, &m.believed) == DIFFER;
         differing += members.iter().filter(differs).count();
@@ -68,19 +63,14 @@ fn verdict(look: &dyn Look, endpoint: EndpointId, believed: &Believed) -> &'stat
     }
 }
 
-struct ShownBelief<'a>(&'a Believed);
+struct ShownBelief<'a>(&'a dyn Look, &'a Believed);
 
 impl fmt::Display for ShownBelief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.1 {
             Believed::Nothing => f.write_str("nothing"),
             Believed::Foreign => f.write_str("foreign"),
-            Believed::On(domain) => match domain.kind() {
-                Kind::Blocked => f.write_str("blocked"),
-                Kind::Identity => f.write_str("identity"),
-                Kind::Paging => write!(f, "paging {:p}", Arc::as_ptr(domain)),
-                Kind::Nested => write!(f, "nested {:p}", Arc::as_ptr(domain)),
-            },
+            Believed::On(domain) => self.0.show_domain(domain, f),
         }
     }
 }

@@ -13,11 +13,18 @@ use crate::kapi::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 /// A page table as the hardware is told of it: x86-64 words.
 pub(crate) struct Table {
+    number: u64,
     memory: Arc<dyn Memory>,
     root: u64,
     levels: u32,
@@ -26,11 +33,18 @@ pub(crate) struct Table {
 impl Table {
     /// A table in `memory` with its root at `root`.
     pub(crate) fn new(memory: Arc<dyn Memory>, root: u64, levels: u32) -> Self {
+        static NEXT: Atomic<u64> = Atomic::new(1);
         Self {
+            number: NEXT.fetch_add(1, Relaxed),
             memory,
             root,
             levels,
         }
+    }
+
+    /// A number that no other table has.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Looks an address up, word by word.

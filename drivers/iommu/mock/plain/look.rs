@@ -31,13 +31,26 @@ impl Look for Plain {
     fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.hw.root(endpoint.0) {
             None => f.write_str("no endpoint"),
-            Some(Root::Blocked) => f.write_str("blocked"),
-            Some(Root::Identity) => f.write_str("identity"),
-            Some(Root::Table(table)) => write!(f, "table {:p}", &*table),
+            Some(root) => show_root(&root, f),
+        }
+    }
+
+    fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::translation(domain) {
+            None => f.write_str("foreign"),
+            Some(root) => show_root(&root, f),
         }
     }
 
     fn faults(&self) -> u32 {
         self.faults.hits()
+    }
+}
+
+fn show_root(root: &Root, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match root {
+        Root::Blocked => f.write_str("blocked"),
+        Root::Identity => f.write_str("identity"),
+        Root::Table(table) => write!(f, "table {}", table.number()),
     }
 }

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Whether both cores did the same.
+
+use super::{
+    choose::Op,
+    domains,
+    Answer,
+    Pair, //
+};
+use crate::{
+    iommu::{
+        Driver as _,
+        Pasid, //
+    },
+    kapi::kunit::{
+        check,
+        Outcome, //
+    },
+    mock::hw::Reach,
+    recorder::{
+        Call,
+        Event,
+        Tag, //
+    },
+    rig::{
+        Rig,
+        PASIDS, //
+    },
+};
+use kernel::prelude::*;
+
+/// A domain by what it is, comparable between the cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Name {
+    User(usize),
+    Identity,
+    Blocked,
+    Other,
+}
+
+/// An answer of either core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Done,
+    /// The domain does not fit.
+    Soft,
+    Failed(Error),
+}
+
+impl Pair {
+    pub(super) fn compare(&self, op: Op, ours: &Answer, kernel: &Answer) -> Outcome {
+        let (here, there) = (&*self.ours, &*self.kernel);
+        let (our, their) = (said(here, ours), said(there, kernel));
+        check!(
+            our == their,
+            "{op:?}: our core says {our:?}, the kernel's {their:?}"
+        );
+        check!(
+            ours.warned == kernel.warned,
+            "{op:?}: our core warns {} times, the kernel's {}",
+            ours.warned,
+            kernel.warned
+        );
+        check!(
+            ours.events.len() == kernel.events.len(),
+            "{op:?}: our core calls {:?}, the kernel's {:?}",
+            &ours.events[..],
+            &kernel.events[..]
+        );
+        for (our, their) in ours.events.iter().zip(&kernel.events) {
+            check!(
+                same(here, our, there, their),
+                "{op:?}: our core calls {our:?}, the kernel's {their:?}"
+            );
+        }
+        for (id, _) in &self.model.present {
+            let (our, their) = (place(here, here.truth(*id)), place(there, there.truth(*id)));
+            check!(
+                our == their,
+                "{op:?}: device {id} is on {our:?} here, {their:?} there"
+            );
+            for number in 1..PASIDS {
+                let pasid = Pasid::new(number)?;
+                let our = place(here, here.pasid_truth(*id, pasid));
+                let their = place(there, there.pasid_truth(*id, pasid));
+                check!(
+                    our == their,
+                    "{op:?}: PASID {number} of device {id} is on {our:?} here, {their:?} there"
+                );
+            }
+        }
+        if !self.model.present.is_empty() && !matches!(op, Op::Unplug { .. }) {
+            let (our, their) = (here.handle(), there.handle());
+            check!(our == their, "{op:?}: handle {our:?} here, {their:?} there");
+        }
+        Ok(())
+    }
+}
+
+fn said(rig: &dyn Rig, answer: &Answer) -> Said {
+    match answer.result {
+        Ok(()) => Said::Done,
+        Err(error) if error == rig.soft() && refused_softly(answer) => Said::Soft,
+        Err(error) => Said::Failed(error),
+    }
+}
+
+/// Whether the driver was asked at all: the kernel's soft error is EINVAL, which also has other
+/// meanings.
+fn refused_softly(answer: &Answer) -> bool {
+    answer.events.iter().any(|event| match event.call {
+        Call::Attach { done, .. } => !done,
+        Call::Probe | Call::Release => false,
+    })
+}
+
+fn same(here: &dyn Rig, our: &Event, there: &dyn Rig, their: &Event) -> bool {
+    if our.endpoint != their.endpoint {
+        return false;
+    }
+    match (our.call, their.call) {
+        (
+            Call::Attach {
+                pasid,
+                to,
+                from,
+                done,
+            },
+            Call::Attach {
+                pasid: their_pasid,
+                to: their_to,
+                from: their_from,
+                done: their_done,
+            },
+        ) => {
+            let name_from = |rig, tag: Option<Tag>| tag.map(|tag| name(rig, tag));
+            pasid == their_pasid
+                && done == their_done
+                && name(here, to) == name(there, their_to)
+                && name_from(here, from) == name_from(there, their_from)
+        }
+        (our, their) => our == their,
+    }
+}
+
+fn name(rig: &dyn Rig, tag: Tag) -> Name {
+    if let Some(domain) = domains().find(|domain| rig.tag(*domain) == tag) {
+        return Name::User(domain.0);
+    }
+    let plain = rig.plain();
+    let is = |domain: Option<&kernel::sync::Arc<_>>| domain.map(Tag::of) == Some(tag);
+    match (is(plain.identity()), is(plain.blocked())) {
+        (true, _) => Name::Identity,
+        (_, true) => Name::Blocked,
+        (false, false) => Name::Other,
+    }
+}
+
+fn place(rig: &dyn Rig, truth: Reach) -> Name {
+    if truth == Reach::Aborted {
+        return Name::Blocked;
+    }
+    if truth == rig.home() {
+        return Name::Identity;
+    }
+    match domains().find(|domain| rig.reach(*domain) == truth) {
+        Some(domain) => Name::User(domain.0),
+        None => Name::Other,
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a look into the hardware tells, as the files in debugfs show it.
+
+use crate::{
+    ccore::Believed,
+    iommu::{
+        Domain,
+        EndpointId, //
+    },
+    kapi::kunit::{
+        check,
+        check_eq,
+        kunit_suite,
+        Outcome, //
+    },
+    mock::{
+        family::{
+            Family,
+            Look, //
+        },
+        fault::{
+            Leave,
+            Op,
+            Rule, //
+        },
+    },
+    rig::{
+        Kernel,
+        Rig, //
+    },
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    str::CString, //
+};
+
+kunit_suite! {
+    iommu_mock_kernel_look:
+    look_agrees_with_what_the_core_did;
+    look_finds_the_device_that_did_not_move;
+    families_have_numbers;
+    family_builds_what_it_is_told;
+}
+
+/// Whether each member is where the core believes, as the look sees it.
+fn agreeing(kernel: &Kernel) -> Result<KVec<bool>> {
+    let mut agreeing = KVec::new();
+    for member in &kernel.group()?.members()? {
+        let Believed::On(domain) = &member.believed else {
+            return Err(ENODEV);
+        };
+        let agrees = kernel.plain().is_on(member.endpoint, domain);
+        agreeing.push(agrees, GFP_KERNEL)?;
+    }
+    Ok(agreeing)
+}
+
+struct ShownDomain<'a>(&'a dyn Look, &'a Domain);
+
+impl fmt::Display for ShownDomain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show_domain(self.1, f)
+    }
+}
+
+struct Shown<'a>(&'a dyn Look, EndpointId);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.show(self.1, f)
+    }
+}
+
+fn shown(look: &dyn Look, endpoint: u32) -> Result<CString> {
+    CString::try_from_fmt(fmt!("{}", Shown(look, EndpointId(endpoint))))
+}
+
+fn look_agrees_with_what_the_core_did() -> Outcome {
+    let mut kernel = Kernel::new(2)?;
+    let (domain, other) = (kernel.domain()?, kernel.domain()?);
+    check_eq!(&agreeing(&kernel)?[..], &[true, true]);
+    check_eq!(shown(kernel.plain(), 0)?.to_bytes(), b"identity");
+    kernel.claim()?;
+    check_eq!(&agreeing(&kernel)?[..], &[true, true]);
+    check_eq!(shown(kernel.plain(), 1)?.to_bytes(), b"blocked");
+    kernel.attach(domain, None)?;
+    check_eq!(&agreeing(&kernel)?[..], &[true, true]);
+    let (domain, other) = (kernel.get(domain)?.domain(), kernel.get(other)?.domain());
+    let of_domain = |domain| CString::try_from_fmt(fmt!("{}", ShownDomain(kernel.plain(), domain)));
+    let truth = shown(kernel.plain(), 0)?;
+    check_eq!(of_domain(domain)?.to_bytes(), truth.to_bytes());
+    check!(of_domain(other)?.to_bytes() != truth.to_bytes());
+    check!(!kernel.plain().is_on(EndpointId(0), other));
+    check!(!kernel.plain().is_on(EndpointId(2), other));
+    check_eq!(shown(kernel.plain(), 2)?.to_bytes(), b"no endpoint");
+    Ok(())
+}
+
+fn look_finds_the_device_that_did_not_move() -> Outcome {
+    let mut kernel = Kernel::new(2)?;
+    let domain = kernel.domain()?;
+    let lie = Rule::once(Op::Attach, EIO).leaving(Leave::Lie);
+    let rig: &mut dyn Rig = &mut kernel;
+    rig.fail(lie.at(EndpointId(1)))?;
+    rig.attach(domain, None)?;
+    check_eq!(&agreeing(&kernel)?[..], &[true, false]);
+    check_eq!(Look::faults(kernel.plain()), 1);
+    Ok(())
+}
+
+fn families_have_numbers() -> Outcome {
+    let plain = Family::try_from(0)?;
+    check_eq!(plain, Family::Plain);
+    check_eq!(CString::try_from_fmt(fmt!("{plain}"))?.to_bytes(), b"plain");
+    check_eq!(Family::try_from(u32::MAX), Err(EINVAL));
+    Ok(())
+}
+
+fn family_builds_what_it_is_told() -> Outcome {
+    check_eq!(Family::Plain.build(1, 0).err(), Some(EINVAL));
+    let mock = Family::Plain.build(5, 2)?;
+    check_eq!(mock.driver.name(), "plain");
+    for id in 0..5 {
+        let device = crate::iommu::Device::probe(&mock.driver, EndpointId(id))?;
+        check_eq!(mock.driver.group(&device)?.0, u64::from(id) / 2);
+    }
+    check!(mock.driver.probe(EndpointId(5)).is_err());
+    check_eq!(shown(&*mock.look, 4)?.to_bytes(), b"identity");
+    Ok(())
+}
