@@ -202,13 +202,20 @@ impl<F: Format> User for Watch<'_, F> {
     fn flush(&self, gather: &Gather) {
         let at = self.at.get();
         self.flushes.set(self.flushes.get() + 1);
-        self.mapped.set(self.mapped.get() || self.table.iova_to_phys(at).is_some());
-        let within = gather.range().is_some_and(|(first, last)| first <= at && at <= last);
-        self.missed.set(self.missed.get() || !within || gather.tables() == 0);
+        self.mapped
+            .set(self.mapped.get() || self.table.iova_to_phys(at).is_some());
+        let within = gather
+            .range()
+            .is_some_and(|(first, last)| first <= at && at <= last);
+        self.missed
+            .set(self.missed.get() || !within || gather.tables() == 0);
     }
 
     fn top_changed(&self, top: Top) {
         // Without memory the test sees a change too few.
-        let _ = self.tops.borrow_mut().push((top, self.table.top()), GFP_KERNEL);
+        let _ = self
+            .tops
+            .borrow_mut()
+            .push((top, self.table.top()), GFP_KERNEL);
     }
 }

@@ -191,7 +191,10 @@ fn protection_is_read_back(form: &Form) -> Outcome {
                 check_eq!(F::leaf(oa, size_lg2, 0, level, read), word);
                 check!(read.0 & prot.0 == prot.0, "{prot:?} became {read:?}");
                 // Only reading can be allowed unasked.
-                check!(read.0 & !(prot.0 | Prot::READ.0) == 0, "{prot:?} became {read:?}");
+                check!(
+                    read.0 & !(prot.0 | Prot::READ.0) == 0,
+                    "{prot:?} became {read:?}"
+                );
             }
             check_eq!(F::prot(F::leaf(oa, size_lg2, 0, level, Prot::RW)), Prot::RW);
             Ok(())

@@ -118,10 +118,24 @@ fn run<F: Format>(theirs: GenericPt, levels: u32, operations: u32) -> Outcome {
             return Err(failed);
         }
     }
-    note(fmt!("{}, seed {}, {operations} operations: {:?}", F::NAME, seed(), both.seen));
-    let Seen { mapped, partly, refused, unmapped, nothing } = both.seen;
+    note(fmt!(
+        "{}, seed {}, {operations} operations: {:?}",
+        F::NAME,
+        seed(),
+        both.seen
+    ));
+    let Seen {
+        mapped,
+        partly,
+        refused,
+        unmapped,
+        nothing,
+    } = both.seen;
     let counts = [mapped, partly, refused, unmapped, nothing];
-    check!(operations < 1000 || !counts.contains(&0), "not everything happened");
+    check!(
+        operations < 1000 || !counts.contains(&0),
+        "not everything happened"
+    );
     Ok(())
 }
 
@@ -168,7 +182,12 @@ impl<F: Format> Both<'_, F> {
         }
         let Request { iova, len, .. } = request;
         let other = random.next() & 0xff_ffff;
-        for at in [iova, iova.wrapping_add(len / 2), iova.wrapping_add(len - 1), other] {
+        for at in [
+            iova,
+            iova.wrapping_add(len / 2),
+            iova.wrapping_add(len - 1),
+            other,
+        ] {
             self.look(at & self.ours.aperture().last)?;
         }
         Ok(())
@@ -190,25 +209,64 @@ impl<F: Format> Both<'_, F> {
             false => (1 << 33) + (random.next() & 0x7fff_f000),
         };
         let prot = random.pick([Prot::READ, Prot::RW, Prot::RW]);
-        let good = Request { iova, oa, len, prot };
+        let good = Request {
+            iova,
+            oa,
+            len,
+            prot,
+        };
         match random.below(100) {
-            0 => Request { iova: iova + 0x800, len: PAGE, ..good },
-            1 => Request { oa: oa + 0x800, len: PAGE, ..good },
-            2 => Request { oa: 1 << 52, len: PAGE, ..good },
-            3 => Request { iova: u64::MAX - 0xfff, len: 2 * PAGE, ..good },
-            4 if last != u64::MAX && !F::SIGN_EXTENDED => Request { iova: last + 1, ..good },
+            0 => Request {
+                iova: iova + 0x800,
+                len: PAGE,
+                ..good
+            },
+            1 => Request {
+                oa: oa + 0x800,
+                len: PAGE,
+                ..good
+            },
+            2 => Request {
+                oa: 1 << 52,
+                len: PAGE,
+                ..good
+            },
+            3 => Request {
+                iova: u64::MAX - 0xfff,
+                len: 2 * PAGE,
+                ..good
+            },
+            4 if last != u64::MAX && !F::SIGN_EXTENDED => Request {
+                iova: last + 1,
+                ..good
+            },
             // The kernel's maps a range into addresses that are no sign extension.
-            5 if last != u64::MAX && !F::SIGN_EXTENDED => Request { iova: last - 0xfff, len: 2 * PAGE, ..good },
-            6 => Request { prot: Prot(0), ..good },
+            5 if last != u64::MAX && !F::SIGN_EXTENDED => Request {
+                iova: last - 0xfff,
+                len: 2 * PAGE,
+                ..good
+            },
+            6 => Request {
+                prot: Prot(0),
+                ..good
+            },
             _ => good,
         }
     }
 
     fn map(&mut self, request: Request) -> Outcome {
         let ours = map_best(self.ours, request);
-        let Request { iova, oa, len, prot } = request;
+        let Request {
+            iova,
+            oa,
+            len,
+            prot,
+        } = request;
         let theirs = self.theirs.map(iova, oa, len, prot.0);
-        check!(ours == theirs, "{request:x?}: {ours:x?}, the kernel's {theirs:x?}");
+        check!(
+            ours == theirs,
+            "{request:x?}: {ours:x?}, the kernel's {theirs:x?}"
+        );
         match ours {
             (_, Ok(())) => {
                 self.seen.mapped += 1;
@@ -233,7 +291,10 @@ impl<F: Format> Both<'_, F> {
         let ours = self.ours.unmap(iova, len, &mut gather);
         self.ours.give_back(&gather);
         let theirs = self.theirs.unmap(iova, len);
-        check!(ours == theirs, "unmap {len:#x} at {iova:#x}: {ours:#x}, the kernel's {theirs:#x}");
+        check!(
+            ours == theirs,
+            "unmap {len:#x} at {iova:#x}: {ours:#x}, the kernel's {theirs:#x}"
+        );
         self.seen.unmapped += u32::from(ours != 0);
         self.seen.nothing += u32::from(ours == 0);
         Ok(())
@@ -242,19 +303,26 @@ impl<F: Format> Both<'_, F> {
     fn look(&self, iova: u64) -> Outcome {
         let ours = self.ours.iova_to_phys(iova).unwrap_or(0);
         let theirs = self.theirs.iova_to_phys(iova);
-        check!(ours == theirs, "{iova:#x} leads to {ours:#x}, the kernel's to {theirs:#x}");
+        check!(
+            ours == theirs,
+            "{iova:#x} leads to {ours:#x}, the kernel's to {theirs:#x}"
+        );
         Ok(())
     }
 }
 
 /// Maps a range with the pages that fit best, as the kernel's does by itself.
 fn map_best<F: Format>(table: &PageTable<F>, request: Request) -> (u64, Result) {
-    let Request { iova, oa, len, prot } = request;
+    let Request {
+        iova,
+        oa,
+        len,
+        prot,
+    } = request;
     let sizes = table.page_sizes();
     let best = |done: u64| {
-        let fits = |size: &u64| {
-            ((iova + done) | (oa + done)) & (size - 1) == 0 && *size <= len - done
-        };
+        let fits =
+            |size: &u64| ((iova + done) | (oa + done)) & (size - 1) == 0 && *size <= len - done;
         ones(sizes).filter(fits).last()
     };
     if !table.aperture().contains_range(iova, len) {

@@ -62,7 +62,10 @@ fn every_page_size_maps_and_unmaps(form: &Form) -> Outcome {
         for size in ones(table.page_sizes()) {
             for iova in [0, size, (table.aperture().last / size) * size] {
                 let oa = test_oa::<F>(size);
-                check_eq!(table.map(&Fixed, iova, oa, size, 1, Prot::RW), (size, Ok(())));
+                check_eq!(
+                    table.map(&Fixed, iova, oa, size, 1, Prot::RW),
+                    (size, Ok(()))
+                );
                 for offset in [0, 1, size / 2, size - 1] {
                     check_eq!(table.iova_to_phys(iova + offset), Some(oa + offset));
                 }
@@ -91,7 +94,10 @@ fn pages_of_a_run_are_translated_one_by_one(form: &Form) -> Outcome {
         // Over the end of a table.
         let (iova, count) = ((2 << 20) - 5 * PAGE, 600);
         let oa = test_oa::<F>(PAGE);
-        check_eq!(table.map(&Fixed, iova, oa, PAGE, count, Prot::RW), (count * PAGE, Ok(())));
+        check_eq!(
+            table.map(&Fixed, iova, oa, PAGE, count, Prot::RW),
+            (count * PAGE, Ok(()))
+        );
         for at in 0..count {
             check_eq!(table.iova_to_phys(iova + at * PAGE), Some(oa + at * PAGE));
         }
@@ -124,10 +130,16 @@ fn the_top_grows_level_by_level(form: &Form) -> Outcome {
         let mut expected = table.top().level;
         let mut mapped: KVec<u64> = KVec::new();
         let mut span = F::shift(expected) + F::index_bits(expected);
-        while let Some(iova) = 1u64.checked_shl(span).filter(|v| *v <= table.aperture().last) {
+        while let Some(iova) = 1u64
+            .checked_shl(span)
+            .filter(|v| *v <= table.aperture().last)
+        {
             check!(F::DYNAMIC_TOP, "{iova:#x} is in an aperture without growth");
             let before = table.top();
-            check_eq!(table.map(&watch, iova, iova & 0xf000, PAGE, 1, Prot::RW).1, Ok(()));
+            check_eq!(
+                table.map(&watch, iova, iova & 0xf000, PAGE, 1, Prot::RW).1,
+                Ok(())
+            );
             expected += 1;
             check_eq!(table.top().level, expected);
             // Hardware walks the new levels before anything is below them.
@@ -138,10 +150,19 @@ fn the_top_grows_level_by_level(form: &Form) -> Outcome {
             }
             span = F::shift(expected) + F::index_bits(expected);
         }
-        let grown = if F::DYNAMIC_TOP { F::LEVELS.1 - levels } else { 0 };
+        let grown = if F::DYNAMIC_TOP {
+            F::LEVELS.1 - levels
+        } else {
+            0
+        };
         check_eq!(mapped.len(), grown as usize);
         // Not past the last level.
-        check_eq!(table.map(&watch, table.aperture().last - 0xfff, 0, PAGE, 1, Prot::RW).1, Ok(()));
+        check_eq!(
+            table
+                .map(&watch, table.aperture().last - 0xfff, 0, PAGE, 1, Prot::RW)
+                .1,
+            Ok(())
+        );
         check_eq!(table.top().level, expected);
         check!(watch.tops.borrow().is_empty());
         Ok(())
@@ -184,7 +205,10 @@ fn tables_left_over_give_way_to_a_leaf(form: &Form) -> Outcome {
             }
             let watch = Watch::new(&table);
             watch.at.set(iova + size / 2);
-            check_eq!(table.map(&watch, iova, oa, size, 1, Prot::RW), (size, Ok(())));
+            check_eq!(
+                table.map(&watch, iova, oa, size, 1, Prot::RW),
+                (size, Ok(()))
+            );
             check_eq!(table.iova_to_phys(iova + size - 1), Some(oa + size - 1));
             let level = (0..6).find(|l| F::leaf_sizes(*l) & size != 0).unwrap_or(0);
             let cut = match level {
@@ -231,20 +255,32 @@ fn a_run_of_mixed_sizes_is_mapped(form: &Form) -> Outcome {
         let table = table::<F>(levels)?;
         if table.page_sizes() & (M2 | G1) != M2 | G1 {
             // Pages only: the same range as long runs.
-            check_eq!(table.map(&Fixed, G1 - M2, 0, PAGE, 1024, Prot::RW).1, Ok(()));
-            check_eq!(table.unmap(G1 - M2, 1 << 32, &mut Default::default()), 1024 * PAGE);
+            check_eq!(
+                table.map(&Fixed, G1 - M2, 0, PAGE, 1024, Prot::RW).1,
+                Ok(())
+            );
+            check_eq!(
+                table.unmap(G1 - M2, 1 << 32, &mut Default::default()),
+                1024 * PAGE
+            );
             return Ok(());
         }
         let (start, end) = (G1 - 9 * M2, 2 * G1 + 10 * M2);
         let parts = [(start, M2, 9), (G1, G1, 1), (2 * G1, M2, 10)];
         for (iova, size, count) in parts {
-            check_eq!(table.map(&Fixed, iova, iova, size, count, Prot::RW).1, Ok(()));
+            check_eq!(
+                table.map(&Fixed, iova, iova, size, count, Prot::RW).1,
+                Ok(())
+            );
         }
         check_eq!(Census::of(&*table).leaves, 20);
         for iova in (start..end).step_by(M2 as usize) {
             check_eq!(table.iova_to_phys(iova + 0x123), Some(iova + 0x123));
         }
-        check_eq!(table.unmap(start, end - start, &mut Default::default()), end - start);
+        check_eq!(
+            table.unmap(start, end - start, &mut Default::default()),
+            end - start
+        );
         check_eq!(Census::of(&*table).leaves, 0);
         Ok(())
     }
@@ -256,11 +292,17 @@ fn four_gibibytes_are_crossed(form: &Form) -> Outcome {
         let table = table::<F>(levels)?;
         for size in ones(table.page_sizes() & 0xffff_ffff) {
             let iova = (1 << 32) - size;
-            check_eq!(table.map(&Fixed, iova, iova, size, 2, Prot::RW), (2 * size, Ok(())));
+            check_eq!(
+                table.map(&Fixed, iova, iova, size, 2, Prot::RW),
+                (2 * size, Ok(()))
+            );
             for at in [iova, (1 << 32) - 1, 1 << 32, (1 << 32) + size - 1] {
                 check_eq!(table.iova_to_phys(at), Some(at));
             }
-            check_eq!(table.unmap(iova, 2 * size, &mut Default::default()), 2 * size);
+            check_eq!(
+                table.unmap(iova, 2 * size, &mut Default::default()),
+                2 * size
+            );
             check_eq!(Census::of(&*table).leaves, 0);
         }
         Ok(())
@@ -280,7 +322,10 @@ fn a_run_needs_tables_of_several_levels(form: &Form) -> Outcome {
             check_eq!(table.map(&Fixed, far, 0, PAGE, 1, Prot::RW).1, Ok(()));
             let before = table.tables();
             let start = border - 2 * PAGE;
-            check_eq!(table.map(&Fixed, start, 0, PAGE, 4, Prot::RW), (4 * PAGE, Ok(())));
+            check_eq!(
+                table.map(&Fixed, start, 0, PAGE, 4, Prot::RW),
+                (4 * PAGE, Ok(()))
+            );
             // One where it begins, and all levels below the border.
             check_eq!(table.tables(), before + 1 + level + 1);
             check_eq!(Census::of(&*table).tables, table.tables());
@@ -333,21 +378,61 @@ fn what_is_wrong_is_refused_with_its_errno(form: &Form) -> Outcome {
             refused(&table, (half, 0, size, 1, RW), MapError::Misaligned, ENXIO)?;
             refused(&table, (0, half, size, 1, RW), MapError::Misaligned, ENXIO)?;
         }
-        refused(&table, (0, 0, PAGE, u64::MAX, RW), MapError::Overflow, EOVERFLOW)?;
-        refused(&table, (top_page, 0, PAGE, 2, RW), MapError::Overflow, EOVERFLOW)?;
-        refused(&table, (0, top_page, PAGE, 2, RW), MapError::Overflow, EOVERFLOW)?;
+        refused(
+            &table,
+            (0, 0, PAGE, u64::MAX, RW),
+            MapError::Overflow,
+            EOVERFLOW,
+        )?;
+        refused(
+            &table,
+            (top_page, 0, PAGE, 2, RW),
+            MapError::Overflow,
+            EOVERFLOW,
+        )?;
+        refused(
+            &table,
+            (0, top_page, PAGE, 2, RW),
+            MapError::Overflow,
+            EOVERFLOW,
+        )?;
         if last != u64::MAX {
-            refused(&table, (last + 1, 0, PAGE, 1, RW), MapError::TooWide, ERANGE)?;
-            refused(&table, (last - 0xfff, 0, PAGE, 2, RW), MapError::TooWide, ERANGE)?;
-            refused(&table, (top_page, 0, PAGE, 1, RW), MapError::TooWide, ERANGE)?;
+            refused(
+                &table,
+                (last + 1, 0, PAGE, 1, RW),
+                MapError::TooWide,
+                ERANGE,
+            )?;
+            refused(
+                &table,
+                (last - 0xfff, 0, PAGE, 2, RW),
+                MapError::TooWide,
+                ERANGE,
+            )?;
+            refused(
+                &table,
+                (top_page, 0, PAGE, 1, RW),
+                MapError::TooWide,
+                ERANGE,
+            )?;
         }
         if F::OA_BITS != 64 {
             let wide = 1u64 << F::OA_BITS;
             refused(&table, (0, wide, PAGE, 1, RW), MapError::TooWide, ERANGE)?;
-            refused(&table, (0, wide - PAGE, PAGE, 2, RW), MapError::TooWide, ERANGE)?;
+            refused(
+                &table,
+                (0, wide - PAGE, PAGE, 2, RW),
+                MapError::TooWide,
+                ERANGE,
+            )?;
         }
         let used = errno::eaddrinuse();
-        refused(&table, (0x7000, 0x1000, PAGE, 3, RW), MapError::Overlap, used)?;
+        refused(
+            &table,
+            (0x7000, 0x1000, PAGE, 3, RW),
+            MapError::Overlap,
+            used,
+        )?;
         check_eq!(Error::from(MapError::NoMemory), ENOMEM);
         Ok(())
     }
@@ -368,7 +453,10 @@ fn an_overlap_stops_where_it_is(form: &Form) -> Outcome {
             // A smaller page inside a leaf is one, too.
             let inside = table.map(&Fixed, taken + size - PAGE, 0, PAGE, 1, Prot::RW);
             check_eq!(inside, (0, Err(MapError::Overlap)));
-            check_eq!(table.unmap(size, 3 * size, &mut Default::default()), 3 * size);
+            check_eq!(
+                table.unmap(size, 3 * size, &mut Default::default()),
+                3 * size
+            );
         }
         Ok(())
     }
@@ -392,13 +480,23 @@ fn hardware_marks_any_slot_of_a_leaf_dirty(form: &Form) -> Outcome {
             let level = (0..6).find(|l| F::leaf_sizes(*l) & size != 0).unwrap_or(0);
             let item = 1 << F::shift(level);
             check_eq!(table.map(&Fixed, size, 0, size, 1, Prot::RW).1, Ok(()));
-            check_eq!(table.map(&Fixed, 4 * size, 0, size, 1, Prot::READ).1, Ok(()));
+            check_eq!(
+                table.map(&Fixed, 4 * size, 0, size, 1, Prot::READ).1,
+                Ok(())
+            );
             found(true);
             for at in (size..2 * size).step_by(item as usize) {
                 check_eq!(found(false), (0, (0, 0)));
                 check_eq!(table.write_by_hardware(at), F::DIRTY);
-                check!(!table.write_by_hardware(4 * size), "what is read-only became dirty");
-                let expected = if F::DIRTY { (1, (size, size)) } else { (0, (0, 0)) };
+                check!(
+                    !table.write_by_hardware(4 * size),
+                    "what is read-only became dirty"
+                );
+                let expected = if F::DIRTY {
+                    (1, (size, size))
+                } else {
+                    (0, (0, 0))
+                };
                 check_eq!(found(false), expected);
                 check_eq!(found(true), expected);
                 check_eq!(table.iova_to_phys(at), Some(at - size));

@@ -61,10 +61,19 @@ fn a_difference_is_noticed(form: &Form) -> Outcome {
         both.compare_all()?;
         let _ = both.model.map(leaf, 1)?;
         check!(fails(|| both.compare_all()), "a page that is not mapped");
-        check!(fails(|| both.compare(0x4fff)), "an address that leads nowhere");
-        table.map(&Fixed, 0x4000, 0x8000, 0x1000, 1, Prot::READ).1.map_err(Error::from)?;
+        check!(
+            fails(|| both.compare(0x4fff)),
+            "an address that leads nowhere"
+        );
+        table
+            .map(&Fixed, 0x4000, 0x8000, 0x1000, 1, Prot::READ)
+            .1
+            .map_err(Error::from)?;
         check!(F::prot(F::leaf(0, 12, 0, 0, Prot::READ)) == Prot::READ);
-        check!(fails(|| both.compare_all()), "a page that may not be written to");
+        check!(
+            fails(|| both.compare_all()),
+            "a page that may not be written to"
+        );
         Ok(())
     }
     on_format!(form, body)
@@ -126,10 +135,25 @@ fn history<F: Format>(levels: u32, operations: u32) -> Outcome {
         }
         left -= now;
     }
-    note(fmt!("{}, seed {}, {operations} operations: {seen:?}", F::NAME, seed()));
-    let Seen { mapped, overlapped, partly, unmapped, nothing, more: _, cut } = seen;
+    note(fmt!(
+        "{}, seed {}, {operations} operations: {seen:?}",
+        F::NAME,
+        seed()
+    ));
+    let Seen {
+        mapped,
+        overlapped,
+        partly,
+        unmapped,
+        nothing,
+        more: _,
+        cut,
+    } = seen;
     let counts = [mapped, overlapped, partly, unmapped, nothing, cut];
-    check!(operations < PER_TABLE || !counts.contains(&0), "not everything happened");
+    check!(
+        operations < PER_TABLE || !counts.contains(&0),
+        "not everything happened"
+    );
     Ok(())
 }
 
@@ -137,7 +161,12 @@ fn history<F: Format>(levels: u32, operations: u32) -> Outcome {
 fn windows<F: Format>(table: &PageTable<F>, random: &mut Random) -> [u64; 4] {
     let last = table.aperture().last;
     // At the start, over 4 GiB, anywhere, and at the end.
-    [0, (1 << 32) - (4 << 21), random.next() & last & !0x3fff_ffff, last]
+    [
+        0,
+        (1 << 32) - (4 << 21),
+        random.next() & last & !0x3fff_ffff,
+        last,
+    ]
 }
 
 /// A page table and what it should be.
@@ -153,7 +182,11 @@ impl<F: Format> Both<'_, F> {
         let sizes = self.table.page_sizes();
         let wanted = random.below(sizes.count_ones().min(16)) as usize;
         // Mostly the smaller ones.
-        let at = if random.chance(60) { wanted / 3 } else { wanted };
+        let at = if random.chance(60) {
+            wanted / 3
+        } else {
+            wanted
+        };
         let page = ones(sizes).nth(at).unwrap_or(1 << 12);
         let count = match random.below(8) {
             0 => u64::from(1 + random.below(1100)),
@@ -161,7 +194,11 @@ impl<F: Format> Both<'_, F> {
             2..5 => u64::from(1 + random.below(9)),
             _ => 1,
         };
-        let count = if page <= 1 << 21 { count } else { 1 + count % 8 };
+        let count = if page <= 1 << 21 {
+            count
+        } else {
+            1 + count % 8
+        };
         let last = self.table.aperture().last;
         let window = random.pick(self.windows);
         let offset = u64::from(random.below(64)) * (1 << 15) + u64::from(random.below(8)) * page;
@@ -194,7 +231,12 @@ impl<F: Format> Both<'_, F> {
                 self.unmap(from, page * count, seen)?;
             }
         }
-        for at in [iova, iova + page / 2, iova + (page - 1), random.next() % (1 << 33)] {
+        for at in [
+            iova,
+            iova + page / 2,
+            iova + (page - 1),
+            random.next() % (1 << 33),
+        ] {
             self.compare(at)?;
         }
         Ok(())
@@ -209,7 +251,12 @@ impl<F: Format> Both<'_, F> {
         let limit = u64::MAX >> (64 - F::OA_BITS);
         let oa = random.next() & (limit >> 2) & !(page - 1);
         let prot = random.pick([Prot::READ, Prot::WRITE, Prot::RW]);
-        let leaf = Leaf { iova, size: page, oa, prot };
+        let leaf = Leaf {
+            iova,
+            size: page,
+            oa,
+            prot,
+        };
         let expected = self.model.map(leaf, count)?;
         let result = self.table.map(&Fixed, iova, oa, page, count, prot);
         check!(
@@ -248,7 +295,7 @@ impl<F: Format> Both<'_, F> {
     }
 
     fn unmap(&mut self, iova: u64, len: u64, seen: &mut Seen) -> Outcome {
-        let len = (len - 1).min(u64::MAX - iova) + 1;
+        let len = (len - 1).min(self.table.aperture().last - iova) + 1;
         let mut gather = Gather::default();
         let expected = self.model.unmap(iova, len);
         let done = self.table.unmap(iova, len, &mut gather);
@@ -257,7 +304,11 @@ impl<F: Format> Both<'_, F> {
             "unmap of {len:#x} at {iova:#x}: {done:#x}, expected {expected:#x}"
         );
         let range = (done != 0).then(|| (iova, iova + (done - 1)));
-        check!(gather.range() == range, "gathered {:x?} of {range:x?}", gather.range());
+        check!(
+            gather.range() == range,
+            "gathered {:x?} of {range:x?}",
+            gather.range()
+        );
         seen.unmapped += u32::from(done != 0);
         seen.nothing += u32::from(done == 0);
         seen.more += u32::from(done > len);
@@ -268,13 +319,18 @@ impl<F: Format> Both<'_, F> {
 
     fn compare(&self, iova: u64) -> Outcome {
         let (seen, expected) = (self.table.iova_to_phys(iova), self.model.iova_to_phys(iova));
-        check!(seen == expected, "{iova:#x} leads to {seen:x?}, expected {expected:x?}");
+        check!(
+            seen == expected,
+            "{iova:#x} leads to {seen:x?}, expected {expected:x?}"
+        );
         Ok(())
     }
 
     fn compare_all(&self) -> Outcome {
         for leaf in self.model.leaves() {
-            let Leaf { iova, size, prot, .. } = *leaf;
+            let Leaf {
+                iova, size, prot, ..
+            } = *leaf;
             for at in [iova, iova + size / 2, iova + (size - 1)] {
                 self.compare(at)?;
             }
@@ -282,7 +338,10 @@ impl<F: Format> Both<'_, F> {
             self.compare(iova.wrapping_add(size))?;
             let allowed = self.table.prot(iova);
             let expected = Some(F::prot(F::leaf(0, 12, 0, 0, prot)));
-            check!(allowed == expected, "{iova:#x} allows {allowed:?}, expected {expected:?}");
+            check!(
+                allowed == expected,
+                "{iova:#x} allows {allowed:?}, expected {expected:?}"
+            );
         }
         let census = Census::of(self.table);
         check!(

@@ -74,7 +74,12 @@ const SHAPES: [Shape; 4] = [
 ];
 
 const fn shape(name: &'static str, page: u64, count: u64, times: u32) -> Shape {
-    Shape { name, page, count, times }
+    Shape {
+        name,
+        page,
+        count,
+        times,
+    }
 }
 
 /// A page table behind a table of functions, as drivers have it and as the kernel's is.
@@ -116,7 +121,13 @@ fn measure<F: Format>(pair: &Pair) -> Outcome {
         return Ok(());
     };
     let ours = table::<F>(pair.levels)?;
-    for Shape { name, page, count, times } in SHAPES {
+    for Shape {
+        name,
+        page,
+        count,
+        times,
+    } in SHAPES
+    {
         let len = page * count;
         // Not alike in the low bits, so that both use pages of this size.
         let oa = IOVA + if page == PAGE { PAGE } else { 0 };

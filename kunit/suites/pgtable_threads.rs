@@ -231,7 +231,10 @@ fn writers_of_disjoint_ranges_do_not_meet(form: &Form) -> Outcome {
             GFP_KERNEL,
         )?;
         let table = &scene.table;
-        check_eq!(table.map(&Fixed, 0, oa(0), PAGE, 64, Prot::RW), (64 * PAGE, Ok(())));
+        check_eq!(
+            table.map(&Fixed, 0, oa(0), PAGE, 64, Prot::RW),
+            (64 * PAGE, Ok(()))
+        );
         let mut threads = KVec::new();
         for role in [Role::Writer(0), Role::Reader, Role::Writer(1)] {
             let scene = scene.clone();

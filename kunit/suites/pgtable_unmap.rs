@@ -226,7 +226,10 @@ fn cut_off_tables_are_kept_until_the_flush(form: &Form) -> Outcome {
         check_eq!(table.tables(), before);
         map(&table, 8 * span, PAGE, 4 * span / PAGE)?;
         for index in 0..4 {
-            let new = table.chained(&gather).nth(index).map(|words| words.address());
+            let new = table
+                .chained(&gather)
+                .nth(index)
+                .map(|words| words.address());
             check_eq!(new, cut.get(index).copied());
         }
         check_eq!(Census::of(&*table).tables + 4, table.tables());

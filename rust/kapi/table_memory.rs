@@ -35,9 +35,12 @@ use kernel::{
 /// Sizes of tables that one memory can hold.
 pub(crate) const CLASSES: usize = 2;
 
-/// The first table of class `c` has address `(c + 1) << CLASS_SHIFT`: within what every format can
-/// hold, and away from where tests put data.
-const CLASS_SHIFT: u32 = 45;
+/// An address is this plus the number of the chunk and the offset in it: within what every format
+/// can hold, and away from where tests put data.
+const FIRST: u64 = 1 << 45;
+
+/// Base-2 logarithm of the bytes of addresses that a chunk has.
+const CHUNK_SHIFT: u32 = 38;
 
 /// The first chunk of a class has this many tables, each further one twice as many as the last.
 const FIRST_CHUNK_LG2: u32 = 3;
@@ -48,26 +51,36 @@ const CHUNKS: usize = 20;
 /// See the module.
 #[pin_data]
 pub(crate) struct TableMemory {
+    /// Those of one class after the other.
+    chunks: [Chunk; CLASSES * CHUNKS],
     #[pin]
     small: Class,
     #[pin]
     large: Class,
 }
 
-/// Tables of one size.
+/// Memory for a number of tables.
 ///
 /// # Invariants
 ///
-/// A pointer in `chunks` is null or points to `1 << (FIRST_CHUNK_LG2 + number)` tables of
-/// `words` words each, which are initialised, and live and stay in place as long as the class.
+/// `limit` is 0, or `at` points to `limit` words that are initialised, and live and stay in place
+/// as long as the [`TableMemory`]. `limit` is a multiple of `words`, which is a power of two.
+struct Chunk {
+    limit: AtomicU64,
+    at: AtomicPtr<AtomicU64>,
+    /// Words of a table.
+    words: u32,
+}
+
+/// Tables of one size.
 #[pin_data]
 struct Class {
-    number: u64,
+    /// Number of its first chunk.
+    chunk: usize,
     /// Words of a table.
     words: u32,
     /// What a new table is filled with.
     empty: u64,
-    chunks: [AtomicPtr<AtomicU64>; CHUNKS],
     #[pin]
     free: SpinLock<Free>,
 }
@@ -119,8 +132,16 @@ impl TableMemory {
     pub(crate) fn new(sizes: [TableSize; CLASSES]) -> impl PinInit<Self> {
         let [small, large] = sizes;
         pin_init!(Self {
+            chunks: core::array::from_fn(|number| {
+                // INVARIANT: The limit is 0.
+                Chunk {
+                    limit: AtomicU64::new(0),
+                    at: AtomicPtr::new(ptr::null_mut()),
+                    words: if number < CHUNKS { small.words() } else { large.words() },
+                }
+            }),
             small <- Class::new(0, small),
-            large <- Class::new(1, large),
+            large <- Class::new(CHUNKS, large),
         })
     }
 
@@ -130,21 +151,65 @@ impl TableMemory {
     ///
     /// ENOMEM.
     pub(crate) fn alloc(&self, class: usize) -> Result<u64> {
-        self.class(class).alloc()
+        let class = self.class(class);
+        let chunks = self.chunks.get(class.chunk..).unwrap_or(&[]);
+        let (number, fresh) = loop {
+            if let Some(taken) = class.free.lock().take(class.tables(chunks))? {
+                break taken;
+            }
+            class.add_chunk(chunks)?;
+        };
+        let address = class.address(number);
+        if let Some(table) = self.at(address) {
+            // New memory is zero.
+            if !fresh || class.empty != 0 {
+                for index in 0..class.words {
+                    table.store(index, class.empty);
+                }
+            }
+        }
+        Ok(address)
     }
 
     /// Takes a table back.
     pub(crate) fn free(&self, address: u64) {
-        if let Some((class, number)) = self.find(address) {
-            class.give_back(number);
+        let (chunk, offset) = Self::split(address);
+        if self.at(address).is_some() {
+            let class = self.class(chunk / CHUNKS);
+            class.give_back(class.number(chunk - class.chunk, offset));
         }
     }
 
     /// The table at an address, whether or not it is handed out. This is also how hardware reads.
     #[inline]
     pub(crate) fn at(&self, address: u64) -> Option<Table<'_>> {
-        let (class, number) = self.find(address)?;
-        class.table(number, address)
+        let (number, offset) = Self::split(address);
+        let chunk = self.chunks.get(number)?;
+        let limit = chunk.limit.load(Acquire);
+        let offset = offset & !(u64::from(chunk.words).wrapping_sub(1));
+        if offset >= limit {
+            return None;
+        }
+        // SAFETY: By the type invariant of `Chunk`, as the limit is not 0.
+        let start = unsafe { ptr::NonNull::new_unchecked(chunk.at.load(Relaxed)) };
+        // INVARIANT: By the type invariant of `Chunk`, and as `limit` is a multiple of `words`.
+        Some(Table {
+            // SAFETY: By the type invariant of `Chunk` there are more words.
+            at: unsafe { start.add(offset as usize) },
+            words: chunk.words,
+            address,
+            memory: PhantomData,
+        })
+    }
+
+    /// The number of the chunk of an address, which may be none, and the word in it.
+    #[inline]
+    fn split(address: u64) -> (usize, u64) {
+        let at = address.wrapping_sub(FIRST);
+        (
+            (at >> CHUNK_SHIFT) as usize,
+            (at & ((1 << CHUNK_SHIFT) - 1)) >> 3,
+        )
     }
 
     /// Tables handed out.
@@ -166,22 +231,10 @@ impl TableMemory {
             _ => &self.large,
         }
     }
-
-    #[inline]
-    fn find(&self, address: u64) -> Option<(&Class, u32)> {
-        let class = match address >> CLASS_SHIFT {
-            1 => &self.small,
-            2 => &self.large,
-            _ => return None,
-        };
-        let offset = address & ((1 << CLASS_SHIFT) - 1);
-        let shift = class.words.trailing_zeros() + 3;
-        Some((class, u32::try_from(offset >> shift).ok()?))
-    }
 }
 
 impl Class {
-    fn new(number: u64, size: TableSize) -> impl PinInit<Self> {
+    fn new(chunk: usize, size: TableSize) -> impl PinInit<Self> {
         let free = Free {
             backing: KVec::new(),
             back: KVVec::new(),
@@ -189,34 +242,27 @@ impl Class {
             live: 0,
             allowed: u32::MAX,
         };
-        // INVARIANT: All pointers are null.
         pin_init!(Self {
-            number,
-            words: 1 << size.words_lg2,
+            chunk,
+            words: size.words(),
             empty: size.empty,
-            chunks: [const { AtomicPtr::new(ptr::null_mut()) }; CHUNKS],
             free <- new_spinlock!(free, "TableMemory::free"),
         })
     }
 
-    fn alloc(&self) -> Result<u64> {
-        let (number, fresh) = loop {
-            if let Some(taken) = self.free.lock().take(self.tables())? {
-                break taken;
-            }
-            self.add_chunk()?;
-        };
-        let shift = self.words.trailing_zeros() + 3;
-        let address = ((self.number + 1) << CLASS_SHIFT) | (u64::from(number) << shift);
-        if let Some(table) = self.table(number, address) {
-            // New memory is zero.
-            if !fresh || self.empty != 0 {
-                for index in 0..self.words {
-                    table.store(index, self.empty);
-                }
-            }
-        }
-        Ok(address)
+    /// The address of a table by number: the first chunk has the first ones.
+    fn address(&self, number: u32) -> u64 {
+        let biased = u64::from(number) + (1 << FIRST_CHUNK_LG2);
+        let lg2 = biased.ilog2();
+        let chunk = u64::from(lg2 - FIRST_CHUNK_LG2) + self.chunk as u64;
+        let offset = (biased - (1 << lg2)) * u64::from(self.words) * 8;
+        FIRST + (chunk << CHUNK_SHIFT) + offset
+    }
+
+    /// The number of the table that is so many words into a chunk of this class.
+    fn number(&self, chunk: usize, offset: u64) -> u32 {
+        let before = ((1 << chunk) - 1) << FIRST_CHUNK_LG2;
+        before + (offset >> self.words.trailing_zeros()) as u32
     }
 
     fn give_back(&self, number: u32) {
@@ -227,24 +273,27 @@ impl Class {
     }
 
     /// Number of tables that there is memory for.
-    fn tables(&self) -> u32 {
-        let chunks = self.chunks.iter().take_while(|c| !c.load(Relaxed).is_null());
-        let count = chunks.count() as u32;
+    fn tables(&self, chunks: &[Chunk]) -> u32 {
+        let chunks = chunks.iter().take(CHUNKS);
+        let count = chunks.take_while(|c| c.limit.load(Relaxed) != 0).count() as u32;
         ((1 << count) - 1) << FIRST_CHUNK_LG2
     }
 
     /// Adds memory, outside of the lock; another thread may do the same.
-    fn add_chunk(&self) -> Result {
-        let tables = self.tables();
+    fn add_chunk(&self, chunks: &[Chunk]) -> Result {
+        let tables = self.tables(chunks);
         let number = ((tables >> FIRST_CHUNK_LG2) + 1).trailing_zeros() as usize;
-        let slot = self.chunks.get(number).ok_or(ENOMEM)?;
+        let chunk = chunks
+            .get(number)
+            .filter(|_| number < CHUNKS)
+            .ok_or(ENOMEM)?;
         let added = 1usize << (FIRST_CHUNK_LG2 as usize + number);
         let mut memory = KVVec::from_elem(0u64, added * self.words as usize, GFP_KERNEL)?;
         let back = KVVec::with_capacity(tables as usize + added, GFP_KERNEL)?;
         let mut backing = KVec::with_capacity(number + 1, GFP_KERNEL)?;
 
         let mut free = self.free.lock();
-        if !slot.load(Relaxed).is_null() {
+        if chunk.limit.load(Relaxed) != 0 {
             return Ok(());
         }
         // CAST: `AtomicU64` has the layout of `u64`.
@@ -259,30 +308,15 @@ impl Class {
             let _ = free.back.push_within_capacity(*number);
         }
         // INVARIANT: `memory` has that many words, all zero, and is owned by `backing` from now on,
-        // whose elements move, but not what they point to.
-        slot.store(words, Release);
+        // whose elements move, but not what they point to. Whoever sees the limit sees the pointer.
+        chunk.at.store(words, Relaxed);
+        chunk
+            .limit
+            .store((added * self.words as usize) as u64, Release);
         // Not under the lock: giving much memory back may sleep.
         drop(free);
         drop(old);
         Ok(())
-    }
-
-    #[inline]
-    fn table(&self, number: u32, address: u64) -> Option<Table<'_>> {
-        let biased = number.checked_add(1 << FIRST_CHUNK_LG2)?;
-        let lg2 = biased.ilog2();
-        let chunk = self.chunks.get((lg2 - FIRST_CHUNK_LG2) as usize)?;
-        let start = ptr::NonNull::new(chunk.load(Acquire))?;
-        let offset = (biased - (1 << lg2)) as usize * self.words as usize;
-        // INVARIANT: By the type invariant of `Class`.
-        Some(Table {
-            // SAFETY: By the type invariant of `Class` the chunk has `1 << lg2` tables, of which
-            // this is one.
-            at: unsafe { start.add(offset) },
-            words: self.words,
-            address,
-            memory: PhantomData,
-        })
     }
 }
 

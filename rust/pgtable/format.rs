@@ -56,11 +56,13 @@ pub(crate) trait Format: Send + Sync + 'static {
     }
 
     /// The lowest IOVA bit of a level's index.
+    #[inline]
     fn shift(level: u32) -> u32 {
-        12 + 9 * level
+        level.wrapping_mul(9).wrapping_add(12)
     }
 
     /// Bits of a level's index.
+    #[inline]
     fn index_bits(_level: u32) -> u32 {
         9
     }

@@ -87,7 +87,9 @@ impl<S: Store> Spare<'_, S> {
         self.filled = true;
         for (class, (tables, needed)) in self.tables.iter_mut().zip(needed).enumerate() {
             let room = usize::try_from(needed).map_err(|_| MapError::NoMemory)?;
-            tables.reserve(room, GFP_KERNEL).map_err(|_| MapError::NoMemory)?;
+            tables
+                .reserve(room, GFP_KERNEL)
+                .map_err(|_| MapError::NoMemory)?;
             for _ in 0..needed {
                 let new = self.store.alloc(class).map_err(|_| MapError::NoMemory)?;
                 let _ = tables.push_within_capacity(new);
@@ -142,6 +144,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         (done, result)
     }
 
+    #[inline]
     fn check(
         &self,
         iova: u64,
@@ -162,12 +165,13 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let len = page.checked_mul(count).ok_or(MapError::Overflow)?;
         let last = iova.checked_add(len - 1).ok_or(MapError::Overflow)?;
         let oa_last = oa.checked_add(len - 1).ok_or(MapError::Overflow)?;
-        if last > self.aperture().last || oa_last.checked_shr(F::OA_BITS).unwrap_or(0) != 0 {
+        if last > self.last || oa_last.checked_shr(F::OA_BITS).unwrap_or(0) != 0 {
             return Err(MapError::TooWide);
         }
         let size_lg2 = page.trailing_zeros();
-        let mut levels = 0..=self.max_level();
-        let level = levels.find(|level| F::leaf_sizes(*level) & page != 0);
+        // Sizes of a level are below those of the next one.
+        let above = |level: &u32| size_lg2 >= F::shift(*level);
+        let level = (0..F::LEVELS.1).rev().find(above);
         Ok(Request {
             iova,
             oa,
@@ -178,73 +182,153 @@ impl<F: Format, S: Store> PageTable<F, S> {
         })
     }
 
+    #[inline]
     fn fill(&self, user: &impl User, request: &Request, done: &mut u64) -> Result<(), MapError> {
+        let Request {
+            iova, level, len, ..
+        } = *request;
+        let last = iova.wrapping_add(len.wrapping_sub(1));
+        if (iova ^ last)
+            .checked_shr(Self::span_lg2(level))
+            .unwrap_or(0)
+            == 0
+        {
+            if let Some(table) = self.table_of(iova, level) {
+                return self.put(user, table, request, done);
+            }
+        }
+        self.fill_tables(user, request, done)
+    }
+
+    /// The table of a level on the way to `iova`, if it is there.
+    #[inline]
+    fn table_of(&self, iova: u64, leaves: u32) -> Option<Table<'_>> {
+        let Top { root, level: top } = self.top();
+        let covered = iova.checked_shr(Self::span_lg2(top)).unwrap_or(0) == 0;
+        if !covered || (F::DYNAMIC_TOP && leaves >= top) {
+            return None;
+        }
+        let mut table = self.at(root)?;
+        macro_rules! go_down {
+            ($($level:literal)+) => {$(
+                if $level < F::LEVELS.1 && $level <= top && $level > leaves {
+                    match F::slot(table.load(Self::index(iova, $level)), $level) {
+                        Slot::Table(below) => table = self.at(below)?,
+                        Slot::Leaf { .. } | Slot::Empty => return None,
+                    }
+                }
+            )+};
+        }
+        go_down!(5 4 3 2 1);
+        Some(table)
+    }
+
+    /// Fills several tables, or tables that have to be made.
+    #[inline(never)]
+    fn fill_tables(
+        &self,
+        user: &impl User,
+        request: &Request,
+        done: &mut u64,
+    ) -> Result<(), MapError> {
         let mut spare = Spare {
             store: &self.store,
             tables: [const { KVec::new() }; CLASSES],
             filled: false,
         };
-        let Request { iova, size_lg2, level, len, .. } = *request;
+        let Request {
+            iova, level, len, ..
+        } = *request;
         let last = iova + (len - 1);
         self.grow(user, last, level, request, &mut spare)?;
         let table_of = |iova: u64| iova.checked_shr(Self::span_lg2(level)).unwrap_or(0);
         if table_of(iova) != table_of(last) && !spare.filled {
             spare.fill(self.missing(request))?;
         }
-        let slots = Self::run_mask(size_lg2, level) + 1;
         while *done < len {
             let table = self.descend(iova + *done, request, &mut spare)?;
-            let first = Self::index(iova + *done, level);
-            let end = 1 << F::index_bits(level);
-            for index in (first..end).step_by(slots as usize) {
-                self.put(user, table, index, slots, request, *done)?;
-                *done += 1 << size_lg2;
-                if *done >= len {
-                    break;
-                }
-            }
+            self.put(user, table, request, done)?;
         }
         Ok(())
     }
 
-    /// Writes one leaf of `slots` slots from `index` on.
+    /// Writes the leaves from `done` on that are in one table.
     #[inline]
     fn put(
         &self,
         user: &impl User,
         table: Table<'_>,
-        index: u32,
-        slots: u32,
         request: &Request,
-        done: u64,
+        done: &mut u64,
     ) -> Result<(), MapError> {
-        let Request { size_lg2, level, prot, .. } = *request;
-        for at in index..index + slots {
-            match F::slot(table.load(at), level) {
-                Slot::Empty => (),
-                Slot::Leaf { .. } => return Err(MapError::Overlap),
-                Slot::Table(below) => self.drop_empty(user, table, at, below, request, done)?,
+        let Request {
+            iova,
+            oa,
+            size_lg2,
+            level,
+            len,
+            prot,
+        } = *request;
+        let first = Self::index(iova.wrapping_add(*done), level);
+        let room = 1u32.wrapping_shl(F::index_bits(level)).wrapping_sub(first);
+        let wanted = len.wrapping_sub(*done).wrapping_shr(F::shift(level));
+        let end = first.wrapping_add(wanted.min(u64::from(room)) as u32);
+        let slots = Self::run_mask(size_lg2, level).wrapping_add(1);
+        let mut oa = oa.wrapping_add(*done);
+        let mut index = first;
+        let mut result = Ok(());
+        'leaves: while index < end {
+            let leaf_end = index.wrapping_add(slots);
+            for at in index..leaf_end {
+                let word = table.load(at);
+                if !matches!(F::slot(word, level), Slot::Empty) {
+                    let mapped = index.wrapping_sub(first);
+                    let at_iova = iova + *done + (u64::from(mapped) << F::shift(level));
+                    result = self.make_room(user, table, at, word, at_iova, request);
+                    if result.is_err() {
+                        break 'leaves;
+                    }
+                }
             }
+            for at in 0..slots {
+                let word = F::leaf(oa, size_lg2, at, level, prot);
+                self.store.store(table, index.wrapping_add(at), word);
+            }
+            index = leaf_end;
+            oa = oa.wrapping_add(1u64.wrapping_shl(size_lg2));
         }
-        let oa = request.oa + done;
-        for at in 0..slots {
-            let word = F::leaf(oa, size_lg2, at, level, prot);
-            self.store.store(table, index + at, word);
+        *done = done.wrapping_add(u64::from(index.wrapping_sub(first)) << F::shift(level));
+        result
+    }
+
+    /// Makes a slot empty that is not, which only works out for an empty table.
+    #[cold]
+    fn make_room(
+        &self,
+        user: &impl User,
+        table: Table<'_>,
+        index: u32,
+        word: u64,
+        iova: u64,
+        request: &Request,
+    ) -> Result<(), MapError> {
+        match F::slot(word, request.level) {
+            Slot::Empty => Ok(()),
+            Slot::Leaf { .. } => Err(MapError::Overlap),
+            Slot::Table(below) => self.drop_empty(user, table, index, below, iova, request),
         }
-        Ok(())
     }
 
     /// Cuts off a table in the way of a leaf, if nothing is mapped below, and flushes, as hardware
     /// may have cached the way to it.
-    #[cold]
     fn drop_empty(
         &self,
         user: &impl User,
         table: Table<'_>,
         index: u32,
         below: u64,
+        iova: u64,
         request: &Request,
-        done: u64,
     ) -> Result<(), MapError> {
         let level = request.level;
         if !self.is_empty(below, level - 1) {
@@ -253,7 +337,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         self.store.store(table, index, F::empty(level));
         let mut gather = Gather::default();
         self.cut(below, level - 1, &mut gather);
-        gather.add_range(request.iova + done, 1 << request.size_lg2);
+        gather.add_range(iova, 1 << request.size_lg2);
         user.flush(&gather);
         self.give_back(&gather);
         Ok(())
@@ -264,12 +348,10 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let Some(table) = self.at(address) else {
             return true;
         };
-        (0..1u32 << F::index_bits(level)).all(|index| {
-            match F::slot(table.load(index), level) {
-                Slot::Empty => true,
-                Slot::Leaf { .. } => false,
-                Slot::Table(below) => level != 0 && self.is_empty(below, level - 1),
-            }
+        (0..1u32 << F::index_bits(level)).all(|index| match F::slot(table.load(index), level) {
+            Slot::Empty => true,
+            Slot::Leaf { .. } => false,
+            Slot::Table(below) => level != 0 && self.is_empty(below, level - 1),
         })
     }
 
@@ -315,7 +397,10 @@ impl<F: Format, S: Store> PageTable<F, S> {
         }
         let class = F::class(level - 1);
         let new = spare.take(class)?;
-        match self.store.replace(table, index, empty, F::table(new, level)) {
+        match self
+            .store
+            .replace(table, index, empty, F::table(new, level))
+        {
             Ok(()) => Ok(new),
             Err(present) => {
                 spare.give(class, new);
@@ -330,7 +415,9 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// The tables that a request needs and that are not there, by class. No other thread cuts any
     /// off that are, as only a range that covers a table does.
     fn missing(&self, request: &Request) -> [u64; CLASSES] {
-        let Request { iova, level, len, .. } = *request;
+        let Request {
+            iova, level, len, ..
+        } = *request;
         let last = iova + (len - 1);
         let mut missing = [0; CLASSES];
         let mut from = iova;
@@ -349,7 +436,10 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// The level of the empty slot on the way to `level`, or `level` if there is none, or nothing
     /// if there is a leaf, where mapping ends.
     fn lowest_above(&self, iova: u64, level: u32) -> Option<u32> {
-        let Top { root, level: mut at } = self.top();
+        let Top {
+            root,
+            level: mut at,
+        } = self.top();
         let mut table = self.at(root)?;
         while at > level {
             match F::slot(table.load(Self::index(iova, at)), at) {

@@ -71,6 +71,9 @@ pub(crate) struct PageTable<F: Format, S: Store = TableMemory> {
     #[pin]
     pub(super) growing: Mutex<()>,
     max_level: u32,
+    /// See the methods of these names.
+    page_sizes: u64,
+    pub(super) last: u64,
     format: PhantomData<F>,
 }
 
@@ -99,6 +102,8 @@ impl<F: Format, S: Store> PageTable<F, S> {
                 true => F::LEVELS.1,
                 false => levels,
             }.checked_sub(1).ok_or(EINVAL)?,
+            page_sizes: Self::sizes_of(levels),
+            last: Self::last_of(levels),
             format: PhantomData,
         })
         .pin_chain(move |this| {
@@ -127,16 +132,35 @@ impl<F: Format, S: Store> PageTable<F, S> {
     }
 
     /// Page sizes that can be mapped, one bit each.
+    #[inline]
     pub(crate) fn page_sizes(&self) -> u64 {
-        let sizes = (0..=self.max_level).fold(0, |sizes, level| sizes | F::leaf_sizes(level));
-        let limit = self.aperture().last;
-        sizes & (limit | (limit >> 1))
+        self.page_sizes
     }
 
     /// IOVAs that can be mapped, once the table has grown to all its levels.
+    #[inline]
     pub(crate) fn aperture(&self) -> Aperture {
-        let bits = Self::span_lg2(self.max_level).min(F::VA_BITS);
-        Aperture::bits(bits - u32::from(F::SIGN_EXTENDED))
+        Aperture {
+            first: 0,
+            last: self.last,
+        }
+    }
+
+    fn most(levels: u32) -> u32 {
+        match F::DYNAMIC_TOP {
+            true => F::LEVELS.1,
+            false => levels.min(F::LEVELS.1),
+        }
+    }
+
+    fn last_of(levels: u32) -> u64 {
+        let span = Self::span_lg2(Self::most(levels).saturating_sub(1));
+        Aperture::bits(span.min(F::VA_BITS) - u32::from(F::SIGN_EXTENDED)).last
+    }
+
+    fn sizes_of(levels: u32) -> u64 {
+        let all = (0..Self::most(levels)).fold(0, |sizes, level| sizes | F::leaf_sizes(level));
+        all & Self::last_of(levels)
     }
 
     /// The highest level that the root can have.
@@ -147,13 +171,14 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Base-2 logarithm of the bytes that a table of a level covers.
     #[inline]
     pub(super) fn span_lg2(level: u32) -> u32 {
-        F::shift(level) + F::index_bits(level)
+        F::shift(level).wrapping_add(F::index_bits(level))
     }
 
     /// Index into a table of a level.
     #[inline]
     pub(super) fn index(iova: u64, level: u32) -> u32 {
-        ((iova >> F::shift(level)) & ((1 << F::index_bits(level)) - 1)) as u32
+        let mask = 1u64.wrapping_shl(F::index_bits(level)).wrapping_sub(1);
+        (iova.wrapping_shr(F::shift(level)) & mask) as u32
     }
 
     /// The table at an address that a word of the page table holds.
@@ -163,42 +188,46 @@ impl<F: Format, S: Store> PageTable<F, S> {
     }
 
     /// The slot that maps an address.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, iova: u64) -> Option<Found<'_>> {
-        let Top { root, mut level } = self.top();
-        if iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) != 0 {
+        let Top { root, level: top } = self.top();
+        if iova.checked_shr(Self::span_lg2(top)).unwrap_or(0) != 0 {
             return None;
         }
         let mut table = self.at(root)?;
-        loop {
-            let index = Self::index(iova, level);
-            let word = table.load(index);
-            match F::slot(word, level) {
-                Slot::Empty => return None,
-                Slot::Leaf { size_lg2 } => {
-                    return Some(Found {
-                        table,
-                        index,
-                        word,
-                        level,
-                        size_lg2,
-                    })
+        // One after the other, so that all of a level is constant.
+        macro_rules! go_down {
+            ($($level:literal)+) => {$(
+                if $level < F::LEVELS.1 && $level <= top {
+                    let (index, level) = (Self::index(iova, $level), $level);
+                    let word = table.load(index);
+                    match F::slot(word, level) {
+                        Slot::Empty => return None,
+                        Slot::Leaf { size_lg2 } => {
+                            return Some(Found { table, index, word, level, size_lg2 })
+                        }
+                        Slot::Table(address) => table = self.at(address)?,
+                    }
                 }
-                Slot::Table(address) => {
-                    table = self.at(address)?;
-                    level = level.checked_sub(1)?;
-                }
-            }
+            )+};
         }
+        go_down!(5 4 3 2 1 0);
+        None
     }
 
     /// The output address behind `iova`. Any context; takes no lock.
     #[inline]
     pub(crate) fn iova_to_phys(&self, iova: u64) -> Option<u64> {
-        let Found { word, size_lg2, level, index, .. } = self.find(iova)?;
+        let Found {
+            word,
+            size_lg2,
+            level,
+            index,
+            ..
+        } = self.find(iova)?;
         let at = index & Self::run_mask(size_lg2, level);
         let oa = F::oa(word, size_lg2, at, level);
-        Some(oa | (iova & ((1 << size_lg2) - 1)))
+        Some(oa | (iova & 1u64.wrapping_shl(size_lg2).wrapping_sub(1)))
     }
 
     /// What a device may do at `iova`.
@@ -219,6 +248,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Slots of a leaf of `1 << size_lg2` bytes, less one.
     #[inline]
     pub(super) fn run_mask(size_lg2: u32, level: u32) -> u32 {
-        (1u32 << (size_lg2 - F::shift(level))) - 1
+        1u32.wrapping_shl(size_lg2.wrapping_sub(F::shift(level)))
+            .wrapping_sub(1)
     }
 }

@@ -38,7 +38,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
             return 0;
         };
         let covered = iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) == 0;
-        let (Some(table), true) = (self.at(root), covered && last <= self.aperture().last) else {
+        let (Some(table), true) = (self.at(root), covered && last <= self.last) else {
             return 0;
         };
         let mut range = Range {
@@ -46,6 +46,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
             next: iova,
             gather,
         };
+        let (table, level) = self.nearest(table, level, iova, last);
         self.unmap_in(table, level, &mut range);
         let done = range.next.wrapping_sub(iova);
         if done != 0 {
@@ -71,6 +72,52 @@ impl<F: Format, S: Store> PageTable<F, S> {
         })
     }
 
+    /// The lowest table that has all of a range, and that the range does not cover.
+    #[inline]
+    fn nearest<'a>(
+        &'a self,
+        mut table: Table<'a>,
+        top: u32,
+        iova: u64,
+        last: u64,
+    ) -> (Table<'a>, u32) {
+        let mut at = top;
+        macro_rules! go_down {
+            ($($level:literal)+) => {$(
+                if $level < F::LEVELS.1 && $level <= top {
+                    let item = 1u64.wrapping_shl(F::shift($level)).wrapping_sub(1);
+                    let whole = iova & item == 0 && last & item == item;
+                    if whole || (iova ^ last).wrapping_shr(F::shift($level)) != 0 {
+                        return (table, at);
+                    }
+                    match F::slot(table.load(Self::index(iova, $level)), $level) {
+                        Slot::Table(below) => match self.at(below) {
+                            Some(below) => (table, at) = (below, $level - 1),
+                            None => return (table, at),
+                        },
+                        Slot::Leaf { .. } | Slot::Empty => return (table, at),
+                    }
+                }
+            )+};
+        }
+        go_down!(5 4 3 2 1);
+        (table, at)
+    }
+
+    /// Empties slots from `index` to `end`, up to the first that is not a leaf by itself. Returns
+    /// where that is.
+    #[inline]
+    fn clear(&self, table: Table<'_>, index: u32, end: u32, level: u32) -> u32 {
+        let (one, empty) = (F::shift(level), F::empty(level));
+        for at in index..end {
+            match F::slot(table.load(at), level) {
+                Slot::Leaf { size_lg2 } if size_lg2 == one => self.store.store(table, at, empty),
+                Slot::Leaf { .. } | Slot::Table(_) | Slot::Empty => return at,
+            }
+        }
+        end
+    }
+
     /// Unmaps what is in one table. Returns whether to go on behind it.
     fn unmap_in(&self, table: Table<'_>, level: u32, range: &mut Range<'_>) -> bool {
         let start = range.next;
@@ -84,6 +131,17 @@ impl<F: Format, S: Store> PageTable<F, S> {
                     let size = 1u64 << size_lg2;
                     if range.next & (size - 1) != 0 {
                         return false;
+                    }
+                    if size_lg2 == F::shift(level) {
+                        let wanted = (range.last - range.next) >> size_lg2;
+                        let until = u64::from(index) + wanted + 1;
+                        let next = self.clear(table, index, until.min(end.into()) as u32, level);
+                        range.next = range.next.wrapping_add(u64::from(next - index) << size_lg2);
+                        index = next;
+                        if range.next > range.last || range.next == 0 {
+                            return false;
+                        }
+                        continue;
                     }
                     let slots = Self::run_mask(size_lg2, level) + 1;
                     for at in index..index + slots {
