@@ -24,6 +24,7 @@ mod pgtable_format;
 mod pgtable_kernel;
 mod pgtable_map;
 mod pgtable_memory;
+mod pgtable_refuse;
 mod pgtable_shadow;
 mod pgtable_speed;
 mod pgtable_threads;

@@ -16,9 +16,9 @@ pub(crate) mod kunit;
 pub(crate) mod log;
 pub(crate) mod mutex;
 pub(crate) mod table_memory;
+mod text;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod thread;
-mod text;
 pub(crate) mod warn;
 
 pub(crate) use mutex::{new_mutex, Guard, Mutex};

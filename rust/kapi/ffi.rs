@@ -52,13 +52,7 @@ extern "C" {
 
     /// Measures mapping and unmapping.
     #[link_name = "iommu_mock_kunit_gpt_time_map"]
-    pub(super) fn gpt_time_map(
-        gpt: *mut c_void,
-        iova: u64,
-        pa: u64,
-        len: u64,
-        times: u32,
-    ) -> u64;
+    pub(super) fn gpt_time_map(gpt: *mut c_void, iova: u64, pa: u64, len: u64, times: u32) -> u64;
 
     /// Measures looking up.
     #[link_name = "iommu_mock_kunit_gpt_time_look"]

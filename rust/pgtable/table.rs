@@ -188,31 +188,31 @@ impl<F: Format, S: Store> PageTable<F, S> {
     }
 
     /// The slot that maps an address.
-    #[inline(always)]
+    #[inline]
     pub(super) fn find(&self, iova: u64) -> Option<Found<'_>> {
-        let Top { root, level: top } = self.top();
-        if iova.checked_shr(Self::span_lg2(top)).unwrap_or(0) != 0 {
+        let Top { root, mut level } = self.top();
+        if iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) != 0 {
             return None;
         }
         let mut table = self.at(root)?;
-        // One after the other, so that all of a level is constant.
-        macro_rules! go_down {
-            ($($level:literal)+) => {$(
-                if $level < F::LEVELS.1 && $level <= top {
-                    let (index, level) = (Self::index(iova, $level), $level);
-                    let word = table.load(index);
-                    match F::slot(word, level) {
-                        Slot::Empty => return None,
-                        Slot::Leaf { size_lg2 } => {
-                            return Some(Found { table, index, word, level, size_lg2 })
-                        }
-                        Slot::Table(address) => table = self.at(address)?,
-                    }
+        loop {
+            let index = Self::index(iova, level);
+            let word = table.load(index);
+            match F::slot(word, level) {
+                Slot::Empty => return None,
+                Slot::Leaf { size_lg2 } => {
+                    return Some(Found {
+                        table,
+                        index,
+                        word,
+                        level,
+                        size_lg2,
+                    });
                 }
-            )+};
+                Slot::Table(address) => table = self.at(address)?,
+            }
+            level = level.checked_sub(1)?;
         }
-        go_down!(5 4 3 2 1 0);
-        None
     }
 
     /// The output address behind `iova`. Any context; takes no lock.

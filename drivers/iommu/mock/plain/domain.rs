@@ -58,8 +58,8 @@ impl DomainData for Static {
 /// The page tables of this family.
 type Words = PageTable<X86FirstStage>;
 
-/// Levels of them: 48 bits.
-const LEVELS: u32 = 4;
+/// Levels of them, of which endpoints reach 48 bits or fewer.
+const LEVELS: u32 = 5;
 
 impl Memory for Words {
     fn table(&self, address: u64) -> Option<memory::Table<'_>> {
