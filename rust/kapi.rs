@@ -6,13 +6,19 @@
 //! `rust/ccore` this is the only room with `unsafe` code.
 
 pub(crate) mod compat;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod configfs;
 pub(crate) mod errno;
 mod ffi;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod global;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod log;
 pub(crate) mod mutex;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod refusal;
 mod text;
 pub(crate) mod warn;
 
