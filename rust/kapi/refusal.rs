@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One line in the kernel log for each request of a user that is refused, unless there are too many.
+//! One line in the kernel log for each request of a user that is refused, up to a rate.
 //!
 //! C header: [`include/linux/ratelimit.h`](srctree/include/linux/ratelimit.h)
 
