@@ -38,6 +38,7 @@ def run(session: Session) -> int:
         ("configfs in UML", lambda: configfs.run(session, False)),
         ("demo", lambda: demo.check(session)),
         ("module build against an untouched tree", lambda: _untouched(session)),
+        ("configfs in the VM", lambda: configfs.run(session, True)),
         ("20 cycles in the VM", lambda: cycles.run(session, True)),
     ]
     if settings.ksrc is None:
