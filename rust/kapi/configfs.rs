@@ -21,6 +21,10 @@ use kernel::{
     sync::Arc, //
 };
 
+/// Compiles for data of a directory only: the `kernel` crate hands `&D` to any thread, and drops
+/// `D` on any, without asking whether that may be.
+pub(crate) const fn check_shared<D: Send + Sync + 'static>() {}
+
 /// Data of a directory that has a child from the beginning, which the user cannot remove.
 #[pin_data]
 pub(crate) struct WithChild<D> {
@@ -31,9 +35,7 @@ pub(crate) struct WithChild<D> {
 }
 
 impl<D: Send + Sync + 'static> WithChild<D> {
-    /// Makes a directory with `data` and one child.
-    ///
-    /// The `kernel` crate hands `&D` to any thread without asking whether it may; this asks.
+    /// Makes a directory with `data` and one child, both fit for [`check_shared`].
     ///
     /// # Errors
     ///

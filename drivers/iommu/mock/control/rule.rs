@@ -21,6 +21,7 @@ use crate::{
     },
     kapi::{
         compat::configfs_attrs,
+        configfs::check_shared,
         new_mutex,
         Mutex, //
     },
@@ -89,6 +90,8 @@ struct State {
     /// By rules that were armed before.
     hits: u32,
 }
+
+const _: () = check_shared::<RuleDir>();
 
 impl State {
     /// Adds the hits since the rule was armed, and ends that if it will hit no more.
