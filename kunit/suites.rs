@@ -12,6 +12,7 @@ mod detach;
 mod differential;
 mod direct;
 mod expect;
+mod fault;
 mod handle;
 mod harness;
 mod kernel_core;

@@ -6,15 +6,21 @@
 //! `rust/ccore` this is the only room with `unsafe` code.
 
 pub(crate) mod compat;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod configfs;
 pub(crate) mod errno;
 mod ffi;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod generic_pt;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod global;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod log;
 pub(crate) mod mutex;
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) mod refusal;
 pub(crate) mod table_memory;
 mod text;
 #[cfg(IOMMU_MOCK_KUNIT)]

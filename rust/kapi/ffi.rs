@@ -2,6 +2,8 @@
 
 //! The C helpers of `helpers.c`, under the names of this module.
 
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+use kernel::bindings;
 use kernel::prelude::*;
 
 extern "C" {
@@ -9,6 +11,11 @@ extern "C" {
     #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_warn")]
     #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_warn")]
     pub(super) fn warn(text: *const c_char);
+
+    /// Logs that a request was refused; `why` is a NUL-terminated string.
+    #[cfg(not(IOMMU_MOCK_KUNIT))]
+    #[link_name = "iommu_mock_refuse"]
+    pub(super) fn refuse(why: *const c_char);
 
     /// The sequence number of the next record of the kernel log.
     #[cfg(IOMMU_MOCK_KUNIT)]
@@ -57,4 +64,20 @@ extern "C" {
     /// Measures looking up.
     #[link_name = "iommu_mock_kunit_gpt_time_look"]
     pub(super) fn gpt_time_look(gpt: *mut c_void, iova: u64, len: u64, times: u32) -> u64;
+}
+
+// Without SMP, groups contain a lock that is empty.
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+#[allow(improper_ctypes)]
+extern "C" {
+    /// Makes `child`, which is in no list, a default group of `parent`.
+    #[link_name = "iommu_mock_configfs_add_child"]
+    pub(super) fn configfs_add_child(
+        child: *mut bindings::config_group,
+        parent: *mut bindings::config_group,
+    );
+
+    /// Takes `child` out of its parent's list, if it is in one, and puts a reference.
+    #[link_name = "iommu_mock_configfs_put_child"]
+    pub(super) fn configfs_put_child(child: *mut bindings::config_group);
 }

@@ -3,8 +3,10 @@
  * C macros and inline functions that rust/kapi needs as functions.
  */
 #include <linux/bug.h>
+#include <linux/configfs.h>
 #include <linux/kmsg_dump.h>
 #include <linux/printk.h>
+#include <linux/ratelimit.h>
 #include <linux/string.h>
 
 #include "helpers.h"
@@ -15,6 +17,36 @@ void HELPER(warn)(const char *text)
 {
 	WARN(1, "%s\n", text);
 }
+
+#ifndef IOMMU_MOCK_KUNIT
+void HELPER(refuse)(const char *why);
+void HELPER(configfs_add_child)(struct config_group *child,
+				struct config_group *parent);
+void HELPER(configfs_put_child)(struct config_group *child);
+
+/* Requests that users get wrong by the thousand do not fill the log. */
+void HELPER(refuse)(const char *why)
+{
+	static DEFINE_RATELIMIT_STATE(limit, 5 * HZ, 100);
+
+	if (__ratelimit(&limit))
+		pr_err("iommu_mock: %s\n", why);
+}
+
+void HELPER(configfs_add_child)(struct config_group *child,
+				struct config_group *parent)
+{
+	configfs_add_default_group(child, parent);
+}
+
+/* A child that was never added has an entry of zeroes. */
+void HELPER(configfs_put_child)(struct config_group *child)
+{
+	if (child->group_entry.next)
+		list_del(&child->group_entry);
+	config_item_put(&child->cg_item);
+}
+#endif
 
 #ifdef IOMMU_MOCK_KUNIT
 u64 HELPER(log_end)(void);

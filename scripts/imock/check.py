@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import cycles, demo, lint, modules, packages, source, suites
+from . import configfs, cycles, demo, lint, modules, packages, source, suites
 from .session import Session
 from .tally import Tally
 from .ui import Step, duration, say
@@ -35,8 +35,10 @@ def run(session: Session) -> int:
         ("lints", lambda: lint.run(session)),
         (f"KUnit on Linux {session.source.series}", lambda: _kunit(session)),
         ("1,000 cycles in UML", lambda: cycles.run(session, False)),
+        ("configfs in UML", lambda: configfs.run(session, False)),
         ("demo", lambda: demo.check(session)),
         ("module build against an untouched tree", lambda: _untouched(session)),
+        ("configfs in the VM", lambda: configfs.run(session, True)),
         ("20 cycles in the VM", lambda: cycles.run(session, True)),
     ]
     if settings.ksrc is None:

@@ -90,7 +90,7 @@ def check_kdir(kdir: Path) -> str:
     if _config_value(config, "CONFIG_RUST") != "y":
         raise Failure(f"KDIR={kdir}: configured without CONFIG_RUST=y, which these modules need "
                       "(`make LLVM=1 rustavailable` in its source tells what Rust support lacks)")
-    for name in ("CONFIG_MODULES", "CONFIG_IOMMU_API", "CONFIG_DEBUG_FS"):
+    for name in ("CONFIG_MODULES", "CONFIG_IOMMU_API", "CONFIG_DEBUG_FS", "CONFIG_CONFIGFS_FS"):
         if _config_value(config, name) != "y":
             raise Failure(f"KDIR={kdir}: configured without {name}=y")
     if not (kdir / "include/config/auto.conf").is_file() or not (kdir / "Module.symvers").is_file():

@@ -2,16 +2,46 @@
 
 //! The control room: makes mock IOMMUs as the user says, and shows them.
 //!
-//! For now the user says it by module parameters only.
+//! The user says it in configfs, or for a quick start by module parameters. See
+//! `Documentation/control.rst`.
+//!
+//! # Locks
+//!
+//! What configfs holds; [`InstanceDir`](instance_dir::InstanceDir)'s state, under which instances
+//! come and go; the adaptor's locks; the fault plan's. Nothing that the core calls takes the former
+//! two.
 
+mod errno_name;
+mod faults;
 mod instance;
+mod instance_dir;
+mod quota;
+mod root;
+mod rule;
 mod show;
+mod text;
 
-use self::instance::Instance;
-use super::family::Family;
+use self::{
+    instance::Instance,
+    quota::Quota,
+    root::Root, //
+};
+use super::{
+    family::{
+        Family,
+        Shape, //
+    },
+    fault::FaultPlan,
+};
+use crate::kapi::{
+    global::global,
+    refusal::refuse, //
+};
 use kernel::{
+    configfs,
     debugfs,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// What the module parameters say.
@@ -27,40 +57,95 @@ pub(crate) struct QuickStart {
 
 /// The most endpoints an instance can have.
 const MAX_ENDPOINTS: u32 = 1024;
+/// The most instances that configfs makes.
+const MAX_INSTANCES: u32 = 64;
+/// The instance of the module parameters.
+const QUICK: &CStr = c"0";
+
+/// An instance and its files in debugfs, which go first.
+type Running = Pin<KBox<debugfs::Scope<Instance>>>;
+
+/// What all instances have in common.
+struct Shared {
+    dir: debugfs::Dir,
+    /// How many more directories there may be.
+    instances: Arc<Quota>,
+    /// There is an instance by module parameters.
+    quick: bool,
+}
+
+global! {
+    /// Callbacks of the root of our part of configfs can have no data of their own in Linux 7.2.
+    mod shared: Arc<Shared>
+}
 
 /// All instances of the module.
+#[pin_data]
 pub(crate) struct Control {
-    /// Its files go first, as they show the instance.
-    _shown: Option<Pin<KBox<debugfs::Scope<Instance>>>>,
-    _dir: debugfs::Dir,
+    /// Goes first. No directory is left then, as each holds the module.
+    #[pin]
+    subsystem: configfs::Subsystem<Root>,
+    quick: Option<Running>,
+    shared: shared::Filled,
 }
 
 impl Control {
-    /// Makes what the module parameters say.
+    /// Makes what the module parameters say, and the directory for more. Works once.
     ///
     /// # Errors
     ///
-    /// EINVAL for numbers that make no sense, ENOMEM, and those of the kernel's core.
-    pub(crate) fn new(quick: QuickStart) -> Result<Self> {
-        let dir = debugfs::Dir::new(c"iommu_mock");
-        let shown = match quick.endpoints {
-            0 => None,
-            _ => Some(start(&dir, quick)?),
-        };
-        Ok(Self {
-            _shown: shown,
-            _dir: dir,
+    /// EINVAL for numbers that make no sense, ENOMEM, and those of configfs and the kernel's core.
+    pub(crate) fn new(start: QuickStart) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(move || {
+            let dir = debugfs::Dir::new(c"iommu_mock");
+            let quick = match start.endpoints {
+                0 => None,
+                _ => Some(quick_start(&dir, start)?),
+            };
+            let common = Shared {
+                dir,
+                instances: Quota::new(MAX_INSTANCES)?,
+                quick: quick.is_some(),
+            };
+            let shared = shared::fill(Arc::new(common, GFP_KERNEL)?)?;
+            Ok(try_pin_init!(Self {
+                subsystem <- root::subsystem(),
+                quick,
+                shared,
+            }))
         })
     }
 }
 
-fn start(dir: &debugfs::Dir, quick: QuickStart) -> Result<Pin<KBox<debugfs::Scope<Instance>>>> {
-    if quick.group_size == 0 || quick.endpoints > MAX_ENDPOINTS {
+fn quick_start(dir: &debugfs::Dir, start: QuickStart) -> Result<Running> {
+    let QuickStart {
+        family,
+        endpoints,
+        group_size,
+    } = start;
+    if group_size == 0 || endpoints > MAX_ENDPOINTS {
         pr_err!("group_size must not be 0, nor endpoints above {MAX_ENDPOINTS}\n");
         return Err(EINVAL);
     }
-    let instance = Instance::new(quick.family, 0, quick.endpoints, quick.group_size)?;
-    let files = dir.scope(instance, c"0", |instance, dir| {
+    let shape = Shape {
+        endpoints,
+        group_size,
+        pasids: 0,
+    };
+    let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
+    run(dir, QUICK, family, shape, faults)
+}
+
+/// Starts an instance and shows it.
+fn run(
+    dir: &debugfs::Dir,
+    name: &CStr,
+    family: Family,
+    shape: Shape,
+    faults: Arc<FaultPlan>,
+) -> Result<Running> {
+    let instance = Instance::new(family, name, shape, faults)?;
+    let files = dir.scope(instance, name, |instance, dir| {
         dir.read_callback_file(c"belief", instance, &show::belief);
         dir.read_callback_file(c"stats", instance, &show::stats);
     });

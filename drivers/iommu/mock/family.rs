@@ -2,10 +2,13 @@
 
 //! The families of mock hardware, and what can be seen of each.
 
-use super::plain::{
-    EndpointConfig,
-    Plain,
-    PlainConfig, //
+use super::{
+    fault::FaultPlan,
+    plain::{
+        EndpointConfig,
+        Plain,
+        PlainConfig, //
+    }, //
 };
 use crate::iommu::{
     Domain,
@@ -51,6 +54,17 @@ pub(crate) trait Look: Send + Sync {
     fn faults(&self) -> u32;
 }
 
+/// What is behind an instance.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape {
+    /// How many endpoints, numbered from 0.
+    pub(crate) endpoints: u32,
+    /// How many of them share a group.
+    pub(crate) group_size: u32,
+    /// One more than the largest PASID of each; 0 for none.
+    pub(crate) pasids: u32,
+}
+
 /// An instance of a family.
 pub(crate) struct Mock {
     /// Its driver.
@@ -60,20 +74,24 @@ pub(crate) struct Mock {
 }
 
 impl Family {
-    /// Makes an instance with endpoints `0..endpoints`, grouped by `group_size` at a time.
+    /// Makes an instance that fails by `faults`.
     ///
     /// # Errors
     ///
-    /// EINVAL where `group_size` is 0, ENOMEM.
-    pub(crate) fn build(self, endpoints: u32, group_size: u32) -> Result<Mock> {
+    /// EINVAL for groups of no endpoint, ENOMEM.
+    pub(crate) fn build(self, shape: Shape, faults: Arc<FaultPlan>) -> Result<Mock> {
         match self {
             Self::Plain => {
                 let mut configs = KVec::new();
-                for id in 0..endpoints {
-                    let group = id.checked_div(group_size).ok_or(EINVAL)?;
-                    configs.push(EndpointConfig::ordinary(group.into()), GFP_KERNEL)?;
+                for id in 0..shape.endpoints {
+                    let group = id.checked_div(shape.group_size).ok_or(EINVAL)?;
+                    let config = EndpointConfig {
+                        max_pasids: shape.pasids,
+                        ..EndpointConfig::ordinary(group.into())
+                    };
+                    configs.push(config, GFP_KERNEL)?;
                 }
-                let plain = Plain::new(PlainConfig::default(), configs)?;
+                let plain = Plain::with_faults(PlainConfig::default(), configs, faults)?;
                 Ok(Mock {
                     driver: plain.clone(),
                     look: plain,

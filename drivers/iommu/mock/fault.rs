@@ -57,6 +57,8 @@ pub(crate) struct Rule {
     pub(crate) endpoint: Option<EndpointId>,
     /// The kind of the domain it is about, or any.
     pub(crate) to: Option<Kind>,
+    /// A kind of domain it is never about.
+    pub(crate) except: Option<Kind>,
     /// Matching calls that still go through.
     pub(crate) skip: u32,
     /// Matching calls that then fail.
@@ -74,6 +76,7 @@ impl Rule {
             op,
             endpoint: None,
             to: None,
+            except: None,
             skip: 0,
             times: 1,
             error,
@@ -91,6 +94,12 @@ impl Rule {
     pub(crate) fn towards(self, kind: Kind) -> Self {
         let to = Some(kind);
         Self { to, ..self }
+    }
+
+    /// The same towards any but one kind of domain.
+    pub(crate) fn except(self, kind: Kind) -> Self {
+        let except = Some(kind);
+        Self { except, ..self }
     }
 
     /// The same for the next `times` calls.
@@ -118,17 +127,47 @@ pub(crate) struct Fault {
     pub(crate) leave: Leave,
 }
 
+/// Names a rule of one plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RuleId(u64);
+
+/// How far a rule has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// Calls that failed by it.
+    pub(crate) hits: u32,
+    /// It will make none fail any more.
+    pub(crate) spent: bool,
+}
+
+struct Armed {
+    id: RuleId,
+    rule: Rule,
+    hits: u32,
+}
+
+struct Rules {
+    armed: KVec<Armed>,
+    next: u64,
+    hits: u32,
+}
+
 /// The rules of one hardware instance; the first that matches a call counts it.
 #[pin_data]
 pub(crate) struct FaultPlan {
     #[pin]
-    rules: Mutex<(KVec<Rule>, u32)>,
+    rules: Mutex<Rules>,
 }
 
 impl FaultPlan {
     /// Makes an empty plan.
     pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self { rules <- new_mutex!((KVec::new(), 0), "FaultPlan::rules") })
+        let rules = Rules {
+            armed: KVec::new(),
+            next: 0,
+            hits: 0,
+        };
+        pin_init!(Self { rules <- new_mutex!(rules, "FaultPlan::rules") })
     }
 
     /// Adds a rule behind the others.
@@ -137,17 +176,46 @@ impl FaultPlan {
     ///
     /// ENOMEM.
     pub(crate) fn add(&self, rule: Rule) -> Result {
-        Ok(self.rules.lock().0.push(rule, GFP_KERNEL)?)
+        self.arm(rule).map(|_| ())
+    }
+
+    /// Adds a rule behind the others and names it.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn arm(&self, rule: Rule) -> Result<RuleId> {
+        let mut rules = self.rules.lock();
+        let id = RuleId(rules.next);
+        let hits = 0;
+        rules.armed.push(Armed { id, rule, hits }, GFP_KERNEL)?;
+        rules.next += 1;
+        Ok(id)
+    }
+
+    /// Removes one rule.
+    pub(crate) fn disarm(&self, id: RuleId) {
+        self.rules.lock().armed.retain(|armed| armed.id != id);
+    }
+
+    /// How far a rule has come; `None` for one that was removed.
+    pub(crate) fn progress(&self, id: RuleId) -> Option<Progress> {
+        let rules = self.rules.lock();
+        let armed = rules.armed.iter().find(|armed| armed.id == id)?;
+        Some(Progress {
+            hits: armed.hits,
+            spent: armed.rule.times == 0,
+        })
     }
 
     /// Removes all rules.
     pub(crate) fn clear(&self) {
-        self.rules.lock().0.clear();
+        self.rules.lock().armed.clear();
     }
 
     /// Calls that failed by this plan so far.
     pub(crate) fn hits(&self) -> u32 {
-        self.rules.lock().1
+        self.rules.lock().hits
     }
 
     /// Asks whether this call fails.
@@ -157,19 +225,22 @@ impl FaultPlan {
         endpoint: Option<EndpointId>,
         to: Option<Kind>,
     ) -> Option<Fault> {
-        let mut plan = self.rules.lock();
-        let (rules, hits) = &mut *plan;
-        let rule = rules.iter_mut().find(|rule| {
+        let mut rules = self.rules.lock();
+        let Rules { armed, hits, .. } = &mut *rules;
+        let armed = armed.iter_mut().find(|Armed { rule, .. }| {
             rule.op == op
                 && rule.times != 0
                 && (rule.endpoint.is_none() || rule.endpoint == endpoint)
                 && (rule.to.is_none() || rule.to == to)
+                && (rule.except.is_none() || rule.except != to)
         })?;
+        let rule = &mut armed.rule;
         if rule.skip != 0 {
             rule.skip -= 1;
             return None;
         }
         rule.times -= 1;
+        armed.hits = armed.hits.saturating_add(1);
         *hits = hits.saturating_add(1);
         Some(Fault {
             error: rule.error,

@@ -56,23 +56,25 @@ module! {
     },
 }
 
+#[pin_data]
 struct IommuMock {
-    _control: Control,
+    #[pin]
+    control: Control,
 }
 
-impl kernel::Module for IommuMock {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
-        let number: u32 = param(module_parameters::family.value());
-        let family = number.try_into().inspect_err(|_| {
-            pr_err!("no family has the number {number}\n");
-        })?;
-        let quick = QuickStart {
-            family,
-            endpoints: param(module_parameters::endpoints.value()),
-            group_size: param(module_parameters::group_size.value()),
-        };
-        Ok(Self {
-            _control: Control::new(quick)?,
+impl kernel::InPlaceModule for IommuMock {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let number: u32 = param(module_parameters::family.value());
+            let family = number.try_into().inspect_err(|_| {
+                pr_err!("no family has the number {number}\n");
+            })?;
+            let quick = QuickStart {
+                family,
+                endpoints: param(module_parameters::endpoints.value()),
+                group_size: param(module_parameters::group_size.value()),
+            };
+            Ok(try_pin_init!(Self { control <- Control::new(quick) }))
         })
     }
 }

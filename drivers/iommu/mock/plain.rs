@@ -140,6 +140,20 @@ impl Plain {
     ///
     /// ENOMEM.
     pub(crate) fn new(config: PlainConfig, endpoints: KVec<EndpointConfig>) -> Result<Arc<Self>> {
+        let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
+        Self::with_faults(config, endpoints, faults)
+    }
+
+    /// The same with rules of the caller's.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn with_faults(
+        config: PlainConfig,
+        endpoints: KVec<EndpointConfig>,
+        faults: Arc<FaultPlan>,
+    ) -> Result<Arc<Self>> {
         let mut firmware = KVec::with_capacity(endpoints.len(), GFP_KERNEL)?;
         for endpoint in &endpoints {
             let root = match endpoint.deferred {
@@ -160,7 +174,7 @@ impl Plain {
                 hw: Arc::pin_init(Hardware::new(firmware), GFP_KERNEL)?,
                 blocked: new_static(config.has_blocked, Kind::Blocked, Static::Blocked)?,
                 identity: new_static(config.has_identity, Kind::Identity, Static::Identity)?,
-                faults: Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?,
+                faults,
             },
             GFP_KERNEL,
         )?)

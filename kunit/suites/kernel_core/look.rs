@@ -17,9 +17,11 @@ use crate::{
     mock::{
         family::{
             Family,
-            Look, //
+            Look,
+            Shape, //
         },
         fault::{
+            FaultPlan,
             Leave,
             Op,
             Rule, //
@@ -33,7 +35,8 @@ use crate::{
 use kernel::{
     fmt,
     prelude::*,
-    str::CString, //
+    str::CString,
+    sync::Arc, //
 };
 
 kunit_suite! {
@@ -119,8 +122,18 @@ fn families_have_numbers() -> Outcome {
 }
 
 fn family_builds_what_it_is_told() -> Outcome {
-    check_eq!(Family::Plain.build(1, 0).err(), Some(EINVAL));
-    let mock = Family::Plain.build(5, 2)?;
+    let shape = |endpoints, group_size| Shape {
+        endpoints,
+        group_size,
+        pasids: 4,
+    };
+    let plan = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
+    let nothing = Family::Plain.build(shape(1, 0), plan.clone());
+    check_eq!(nothing.err(), Some(EINVAL));
+    let mock = Family::Plain.build(shape(5, 2), plan.clone())?;
+    check_eq!(mock.driver.probe(EndpointId(4))?.max_pasids, 4);
+    plan.add(Rule::once(Op::Probe, EIO))?;
+    check_eq!(mock.driver.probe(EndpointId(4)).err(), Some(EIO));
     check_eq!(mock.driver.name(), "plain");
     for id in 0..5 {
         let device = crate::iommu::Device::probe(&mock.driver, EndpointId(id))?;

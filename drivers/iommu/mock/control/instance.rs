@@ -8,9 +8,13 @@ use crate::{
         Iommu, //
     },
     iommu::EndpointId,
-    mock::family::{
-        Family,
-        Look, //
+    mock::{
+        family::{
+            Family,
+            Look,
+            Shape, //
+        },
+        fault::FaultPlan, //
     },
 };
 use kernel::{
@@ -28,7 +32,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Registers an instance as `iommu_mock.NUMBER` and plugs its endpoints in. May sleep.
+    /// Registers an instance as `iommu_mock.NAME` and plugs its endpoints in. May sleep.
     ///
     /// # Errors
     ///
@@ -36,15 +40,15 @@ impl Instance {
     /// then.
     pub(super) fn new(
         family: Family,
-        number: u32,
-        endpoints: u32,
-        group_size: u32,
+        name: &CStr,
+        shape: Shape,
+        faults: Arc<FaultPlan>,
     ) -> Result<Self> {
-        let mock = family.build(endpoints, group_size)?;
-        let name = CString::try_from_fmt(fmt!("iommu_mock.{number}"))?;
+        let mock = family.build(shape, faults)?;
+        let name = CString::try_from_fmt(fmt!("iommu_mock.{name}"))?;
         let iommu = Iommu::register(mock.driver, name)?;
         let mut plugged = KVec::new();
-        for id in 0..endpoints {
+        for id in 0..shape.endpoints {
             plugged.push(Endpoint::plug(&iommu, EndpointId(id))?, GFP_KERNEL)?;
         }
         Ok(Self {
