@@ -16,10 +16,7 @@ use crate::{
         User, //
     },
 };
-use core::cell::{
-    Cell,
-    RefCell, //
-};
+use core::cell::Cell;
 use kernel::{
     fmt,
     prelude::*, //
@@ -181,7 +178,7 @@ pub(crate) struct Watch<'a, F: Format> {
     /// Whether a range to be flushed did not have `at`, or no table.
     pub(crate) missed: Cell<bool>,
     /// New tops, each with the one that was published then.
-    pub(crate) tops: RefCell<KVec<(Top, Top)>>,
+    tops: Cell<KVec<(Top, Top)>>,
 }
 
 impl<'a, F: Format> Watch<'a, F> {
@@ -193,8 +190,13 @@ impl<'a, F: Format> Watch<'a, F> {
             flushes: Cell::new(0),
             mapped: Cell::new(false),
             missed: Cell::new(false),
-            tops: RefCell::new(KVec::new()),
+            tops: Cell::new(KVec::new()),
         }
+    }
+
+    /// Takes the new tops so far.
+    pub(crate) fn take_tops(&self) -> KVec<(Top, Top)> {
+        self.tops.replace(KVec::new())
     }
 }
 
@@ -212,10 +214,9 @@ impl<F: Format> User for Watch<'_, F> {
     }
 
     fn top_changed(&self, top: Top) {
+        let mut tops = self.take_tops();
         // Without memory the test sees a change too few.
-        let _ = self
-            .tops
-            .borrow_mut()
-            .push((top, self.table.top()), GFP_KERNEL);
+        let _ = tops.push((top, self.table.top()), GFP_KERNEL);
+        self.tops.set(tops);
     }
 }

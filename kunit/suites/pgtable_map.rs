@@ -134,7 +134,7 @@ fn the_top_grows_level_by_level(form: &Form) -> Outcome {
             expected += 1;
             check_eq!(table.top().level, expected);
             // Hardware walks the new levels before anything is below them.
-            check_eq!(watch.tops.borrow_mut().pop(), Some((table.top(), before)));
+            check_eq!(watch.take_tops().pop(), Some((table.top(), before)));
             mapped.push(iova, GFP_KERNEL)?;
             for iova in &mapped {
                 check_eq!(table.iova_to_phys(*iova), Some(*iova & 0xf000));
@@ -155,7 +155,7 @@ fn the_top_grows_level_by_level(form: &Form) -> Outcome {
             Ok(())
         );
         check_eq!(table.top().level, expected);
-        check!(watch.tops.borrow().is_empty());
+        check!(watch.take_tops().is_empty());
         Ok(())
     }
     on_format!(form, body)
@@ -174,7 +174,7 @@ fn the_top_grows_to_the_end_at_once(form: &Form) -> Outcome {
         let Top { level, .. } = table.top();
         check_eq!(level, crate::pgtable_tests::most_levels::<F>(levels) - 1);
         match F::DYNAMIC_TOP {
-            true => check_eq!(&watch.tops.borrow()[..], &[(table.top(), before)]),
+            true => check_eq!(&watch.take_tops()[..], &[(table.top(), before)]),
             false => check_eq!(table.top(), before),
         }
         check_eq!(Census::of(&*table).tables, table.tables());

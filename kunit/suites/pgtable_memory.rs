@@ -147,7 +147,7 @@ fn no_allocation_that_fails_leaves_a_trace(form: &Form) -> Outcome {
                 }
                 check_eq!((done, result), (0, Err(MapError::NoMemory)));
                 check_eq!((Census::of(&*table), table.tables(), table.top()), before);
-                check!(watch.tops.borrow().is_empty());
+                check!(watch.take_tops().is_empty());
                 failures += 1;
                 let again = table.map(&watch, iova, 0, page, count, Prot::RW);
                 check_eq!(again, (count * page, Ok(())));

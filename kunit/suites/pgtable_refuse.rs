@@ -59,7 +59,7 @@ fn refused<F: Format>(
     check_eq!(Error::from(expected), errno);
     check_eq!((Census::of(table), table.tables(), table.top()), before);
     check_eq!(watch.flushes.get(), 0);
-    check!(watch.tops.borrow().is_empty());
+    check!(watch.take_tops().is_empty());
     Ok(())
 }
 

@@ -155,7 +155,8 @@ impl Progress {
     ///
     /// EIO.
     pub(crate) fn check(&self, page: u64, count: u64) -> Result {
-        let whole = self.mapped % page == 0 && self.mapped / page <= count;
+        let pages = self.mapped.checked_div(page);
+        let whole = self.mapped.checked_rem(page) == Some(0) && pages.is_some_and(|n| n <= count);
         if !whole || (self.result.is_ok() && self.mapped == 0) {
             return Err(EIO);
         }

@@ -17,8 +17,8 @@ pub(super) fn map_calls(sizes: u64, iova: u64, paddr: u64, size: u64) -> Result<
         let fits = |page: u64, ahead: u64| {
             ahead < left
                 && left - ahead >= page
-                && (at + ahead) % page == 0
-                && (to + ahead) % page == 0
+                && (at + ahead).checked_rem(page) == Some(0)
+                && (to + ahead).checked_rem(page) == Some(0)
         };
         let supported = || {
             (0..64)

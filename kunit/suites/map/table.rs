@@ -206,7 +206,7 @@ impl Paging for Table {
     fn unmap(&self, iova: u64, page: u64, count: u64, gather: &mut Gather) -> u64 {
         self.inner.lock().note(Call::Unmap(iova, page, count));
         let mut done = 0;
-        while done / page < count {
+        while done < page.saturating_mul(count) {
             let at = iova + done;
             let Some(size) = self.inner.lock().remove(at) else {
                 break;
