@@ -39,6 +39,7 @@ struct gpt {
 		struct pt_iommu_vtdss vtdss;
 		struct pt_iommu_x86_64 x86_64;
 	};
+	/* Guards the top of a table that can grow there. */
 	spinlock_t top_lock;
 };
 
@@ -197,14 +198,14 @@ u64 HELPER(gpt_time_map)(void *gpt, u64 iova, u64 pa, u64 len, u32 times)
 u64 HELPER(gpt_time_look)(void *gpt, u64 iova, u64 len, u32 times)
 {
 	struct gpt *table = gpt;
+	struct iommu_domain *domain = &table->domain;
 	ktime_t start = ktime_get();
 	bool failed = false;
 	u64 at;
 
 	while (times--)
 		for (at = iova; at != iova + len; at += SZ_4K)
-			failed |= table->domain.ops->iova_to_phys(
-					  &table->domain, at) != at;
+			failed |= domain->ops->iova_to_phys(domain, at) != at;
 	return failed ? 0 : ktime_to_ns(ktime_sub(ktime_get(), start));
 }
 

@@ -34,9 +34,10 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// EBUSY where the current domain is a user's, even this one, or came with a handle, or a member
-    /// is being reset; ENODEV without members; EINVAL towards blocking where firmware forbids it;
-    /// [`Incompatible`](AttachError::Incompatible) where the domain does not fit; the driver's.
+    /// EBUSY where the current domain is a user's, even this one, or came with a handle, or a
+    /// member is being reset; ENODEV without members; EINVAL towards blocking where firmware
+    /// forbids it; [`Incompatible`](AttachError::Incompatible) where the domain does not fit; the
+    /// driver's.
     pub(crate) fn attach(&self, domain: &Arc<Domain>) -> Result<(), AttachError> {
         self.lock().attach(domain, None)
     }

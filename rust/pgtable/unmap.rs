@@ -29,9 +29,10 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Unmaps `len` bytes from `iova` on, up to the first that is not mapped, and returns the bytes
     /// unmapped.
     ///
-    /// A range that goes beyond the aperture unmaps nothing, nor does a start inside a leaf. An end inside a leaf unmaps the whole leaf, which is
-    /// more than was asked. Tables that the range covers are cut off and chained to `gather`;
-    /// after its flush they are to be given to [`Self::give_back`].
+    /// A range that goes beyond the aperture unmaps nothing, nor does a start inside a leaf. An end
+    /// inside a leaf unmaps the whole leaf, which is more than was asked. Tables that the range
+    /// covers are cut off and chained to `gather`; after its flush they are to be given to
+    /// [`Self::give_back`].
     pub(crate) fn unmap(&self, iova: u64, len: u64, gather: &mut Gather) -> u64 {
         let Top { root, level } = self.top();
         let Some(last) = len.checked_sub(1).and_then(|more| iova.checked_add(more)) else {
