@@ -237,7 +237,8 @@ fn cut_off_tables_are_kept_until_the_flush(form: &Form) -> Outcome {
         check_eq!(table.tables(), before);
         // Now they are handed out again, and empty.
         map(&table, 16 * span, PAGE, 4 * span / PAGE)?;
-        check_eq!(Census::of(&*table).leaves as u64, 8 * span / PAGE);
+        let leaves = u64::from(Census::of(&*table).leaves);
+        check_eq!(leaves, 8 * span / PAGE);
         check_eq!(Census::of(&*table).tables, table.tables());
         Ok(())
     }
