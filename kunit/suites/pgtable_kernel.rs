@@ -79,11 +79,11 @@ pub(super) const PAIRS: [Pair; 6] = [
 /// Why a case is skipped.
 pub(super) const NONE: &CStr = c"the kernel is built without GENERIC_PT";
 
-const OPERATIONS: u32 = 20_000;
+const OPERATIONS: u32 = 4_000;
 const PAGE: u64 = 1 << 12;
 
 fn answers_are_the_kernels(pair: &Pair) -> Outcome {
-    compare(pair, OPERATIONS / 10)
+    compare(pair, OPERATIONS / 4)
 }
 
 fn answers_are_the_kernels_for_long(pair: &Pair) -> Outcome {

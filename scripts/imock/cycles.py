@@ -45,7 +45,7 @@ def run(session: Session, vm: bool) -> Tally:
     name = "cycles-vm" if vm else "cycles-uml"
     guest = Guest(kernel, vm, name, "cycles", modules, conf,
                   ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"])
-    with Step(f"{count} cycles of load, run, unload in {place}") as step:
+    with Step(f"{count} cycles of load, run, unload in {place}, with suites in every fifth") as step:
         result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT,
                            lambda line: step.progress(line or ""))
         noise = splats(result.kernel_log)
