@@ -82,7 +82,7 @@ fn a_difference_is_noticed(form: &Form) -> Outcome {
 /// Operations of the long history, of all formats together.
 const LONG: u32 = 1_000_000;
 /// Operations on one table.
-const PER_TABLE: u32 = 5_000;
+const PER_TABLE: u32 = 2_000;
 
 fn a_short_history_agrees(form: &Form) -> Outcome {
     fn body<F: Format>(levels: u32) -> Outcome {

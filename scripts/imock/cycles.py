@@ -44,7 +44,9 @@ def run(session: Session, vm: bool) -> Tally:
     place = "the x86-64 VM" if vm else "UML"
     name = "cycles-vm" if vm else "cycles-uml"
     guest = Guest(kernel, vm, name, "cycles", modules, conf,
-                  ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"])
+                  ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"]
+                  # Emulation with lock checking is slow enough.
+                  + (["kunit.filter=speed>slow"] if vm else []))
     with Step(f"{count} cycles of load, run, unload in {place}, with suites in every fifth") as step:
         result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT,
                            lambda line: step.progress(line or ""))
