@@ -57,7 +57,7 @@ fn run() -> KVVec<u8> {
     ];
     for act in acts {
         if let Err(error) = act(&mut script) {
-            script.expect(fmt!("the act can be played ({error:?})"), false);
+            script.check(fmt!("the act can be played ({error:?})"), false);
         }
     }
     script.finish()

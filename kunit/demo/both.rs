@@ -48,7 +48,7 @@ fn play(script: &mut Script, rig: &mut dyn Rig) -> Result {
     rig.fail(Rule::once(Op::Attach, ENOSPC).at(EndpointId(2)))?;
     let result = rig.replace(b, HandleNo(2));
     row(script, rig, &names, "replace by B: ENOSPC", "A")?;
-    script.expect(
+    script.check(
         fmt!("the error and the old handle are what the caller gets"),
         result == Err(ENOSPC) && rig.handle() == Ok(HandleNo(1)),
     );
@@ -84,6 +84,6 @@ fn row(
         cells.push(name, GFP_KERNEL)?;
     }
     let right = cells.iter().all(|cell| *cell == expected);
-    script.expect(fmt!("{label:<29}{}", Cells(&cells)), right);
+    script.check(fmt!("{label:<29}{}", Cells(&cells)), right);
     Ok(())
 }

@@ -31,7 +31,7 @@ pub(super) fn attach_replace_detach(script: &mut Script) -> Result {
     scene.row(script, "attach A", &["A"; 3])?;
     let busy = scene.group.attach(&b) == Err(AttachError::Failed(EBUSY));
     scene.row(script, "attach B is refused: EBUSY", &["A"; 3])?;
-    script.expect(
+    script.check(
         fmt!("only replace takes a group from one user's domain to another"),
         busy,
     );
@@ -61,13 +61,13 @@ pub(super) fn unwind(script: &mut Script) -> Result {
     let result = scene.group.replace(&b, None).map(|_| ());
     scene.row(script, "replace A by B fails", &["A"; 4])?;
     let right = result == Err(AttachError::Failed(ENOSPC));
-    script.expect(
+    script.check(
         fmt!("with the device's own error; those that had moved were put back:"),
         right,
     );
     scene.calls(script);
     let silent = scene.group.lock().warnings() == 0;
-    script.expect(fmt!("a failure that can be undone raises no WARN"), silent);
+    script.check(fmt!("a failure that can be undone raises no WARN"), silent);
     scene.group.replace(&b, None)?;
     scene.row(script, "replace A by B again", &["B"; 4])?;
     scene.group.detach(&b);

@@ -35,7 +35,7 @@ pub(super) fn claim_and_release(script: &mut Script) -> Result {
 
     scene.fixture.endpoint(0)?.use_default()?;
     let claim = scene.group.claim(VMM);
-    script.expect(
+    script.check(
         fmt!("a kernel driver is bound to device 0: claim is refused, EPERM"),
         claim == refused,
     );
@@ -46,7 +46,7 @@ pub(super) fn claim_and_release(script: &mut Script) -> Result {
     scene.group.claim(VMM)?;
     scene.row(script, "claim", &["blocked"; 2])?;
     let bind = scene.fixture.endpoint(1)?.use_default();
-    script.expect(
+    script.check(
         fmt!("no kernel driver may bind now: EBUSY"),
         bind == Err(EBUSY),
     );
@@ -78,13 +78,13 @@ pub(super) fn failed_return(script: &mut Script) -> Result {
         &["default", "blocked"],
     )?;
     let warned = scene.group.lock().warned(Warning::FailedReturn);
-    script.expect(
+    script.check(
         fmt!("{warned} WARN in the kernel log; the device is blocked, not astray"),
         warned == 1,
     );
     script.say(fmt!("        \"{}\"", Warning::FailedReturn.text()));
     let bind = scene.fixture.endpoint(0)?.use_default();
-    script.expect(
+    script.check(
         fmt!("no kernel driver may bind in this group now: EBUSY"),
         bind == Err(EBUSY),
     );
@@ -94,9 +94,9 @@ pub(super) fn failed_return(script: &mut Script) -> Result {
     scene.group.detach(&a);
     scene.row(script, "detach A mends it", &["default"; 2])?;
     let bind = scene.fixture.endpoint(0)?.use_default();
-    script.expect(fmt!("a kernel driver may bind again"), bind.is_ok());
+    script.check(fmt!("a kernel driver may bind again"), bind.is_ok());
     scene.fixture.endpoint(0)?.unuse_default();
     let total = scene.group.lock().warnings();
-    script.expect(fmt!("and no further WARN was raised"), total == 1);
+    script.check(fmt!("and no further WARN was raised"), total == 1);
     Ok(())
 }

@@ -49,7 +49,7 @@ impl Script {
     }
 
     /// Prints what must be the case, and whether it is.
-    pub(super) fn expect(&mut self, what: fmt::Arguments<'_>, is: bool) {
+    pub(super) fn check(&mut self, what: fmt::Arguments<'_>, is: bool) {
         self.steps += 1;
         let mark = match is {
             true => "ok",

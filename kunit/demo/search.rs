@@ -35,23 +35,23 @@ pub(super) fn act(script: &mut Script) -> Result {
     let group = |at| -> Result<_> { Ok(fixture.endpoint(at)?.group().clone()) };
 
     let wide = space.attach(&*group(0)?)?;
-    script.expect(
+    script.check(
         fmt!("device 0: no domain yet, one is made"),
         space.domains().len() == 1,
     );
     let narrow = space.attach(&*group(1)?)?;
-    script.expect(
+    script.check(
         fmt!("device 1: the wide domain does not fit (soft), a narrow one is made"),
         space.domains().len() == 2 && !Arc::ptr_eq(&wide, &narrow),
     );
     let again = space.attach(&*group(2)?)?;
-    script.expect(
+    script.check(
         fmt!("device 2: the wide domain does not fit (soft), the narrow one does"),
         space.domains().len() == 2 && Arc::ptr_eq(&again, &narrow),
     );
     fixture.fail(Rule::once(Op::Attach, ENOMEM).at(EndpointId(3)))?;
     let result = space.attach(&*group(3)?).map(|_| ());
-    script.expect(
+    script.check(
         fmt!("device 3: out of memory (hard): the search stops, and makes no third domain"),
         result == Err(AttachError::Failed(ENOMEM)) && space.domains().len() == 2,
     );
