@@ -154,9 +154,9 @@ impl Pair {
             self.ours.fail(rule)?;
             self.kernel.fail(rule)?;
         }
-        let hits = self.ours.plain().faults().hits();
+        let hits = self.ours.mock().faults().hits();
         let ours = answer(&mut *self.ours, op, warnings);
-        let faulted = self.ours.plain().faults().hits() != hits;
+        let faulted = self.ours.mock().faults().hits() != hits;
         let kernel = answer(&mut *self.kernel, op, warnings);
 
         if let Some(expected) = Divergence::expected(op, &self.model, faulted, &ours, &kernel) {
@@ -190,7 +190,7 @@ fn answer(rig: &mut dyn Rig, op: Op, warnings: &WarnCounter) -> Answer {
         warned: warnings.count() - before,
         events: rig.recorder().take(),
     };
-    rig.plain().faults().clear();
+    rig.mock().faults().clear();
     answer
 }
 

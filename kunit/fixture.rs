@@ -27,7 +27,6 @@ use crate::{
         DmaPolicy,
         Domain,
         DomainData,
-        Driver,
         DriverKey,
         EndpointId,
         Kind,
@@ -39,16 +38,17 @@ use crate::{
         WarnCounter, //
     },
     mock::{
+        endpoint::{
+            EndpointConfig,
+            InstanceConfig, //
+        },
+        family::Family,
         fault::{
             FaultPlan,
             Rule, //
         },
         hw::Reach,
-        plain::{
-            EndpointConfig,
-            Plain,
-            PlainConfig, //
-        },
+        shell::Mock, //
     },
 };
 use core::any::Any;
@@ -63,7 +63,7 @@ pub(crate) type Attachment<'a> = (u32, &'a Arc<Domain>, Option<&'a Arc<Domain>>)
 /// What a fixture is made of.
 pub(crate) struct Setup {
     /// The instance.
-    pub(crate) config: PlainConfig,
+    pub(crate) config: InstanceConfig,
     /// Its endpoints.
     pub(crate) endpoints: KVec<EndpointConfig>,
     /// What devices without an opinion get.
@@ -83,7 +83,7 @@ impl Setup {
             endpoints.push(endpoint, GFP_KERNEL)?;
         }
         Ok(Self {
-            config: PlainConfig::default(),
+            config: InstanceConfig::default(),
             endpoints,
             system: DefaultType::Dma,
             dma: true,
@@ -99,7 +99,7 @@ impl Setup {
     }
 
     /// Changes the configuration of the instance.
-    pub(crate) fn config(mut self, change: impl FnOnce(&mut PlainConfig)) -> Self {
+    pub(crate) fn config(mut self, change: impl FnOnce(&mut InstanceConfig)) -> Self {
         change(&mut self.config);
         self
     }
@@ -116,8 +116,9 @@ impl Setup {
 
     /// Makes the instance; no device is probed yet.
     pub(crate) fn build(self) -> Result<Fixture> {
-        let plain = Plain::new(self.config, self.endpoints)?;
-        let recorder = Arc::pin_init(Recorder::new(plain.clone()), GFP_KERNEL)?;
+        let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
+        let instance = Family::try_from(0)?.build(self.config, self.endpoints, faults)?;
+        let recorder = Arc::pin_init(Recorder::new(instance.driver), GFP_KERNEL)?;
         let policy = Arc::pin_init(MarkingPolicy::new(), GFP_KERNEL)?;
         let layer: Option<Arc<dyn DmaPolicy>> = match self.dma {
             true => Some(policy.clone()),
@@ -127,7 +128,7 @@ impl Setup {
         Ok(Fixture {
             iommu: Arc::pin_init(iommu, GFP_KERNEL)?,
             endpoints: KVec::new(),
-            plain,
+            mock: instance.mock,
             recorder,
             policy,
         })
@@ -149,7 +150,7 @@ impl Setup {
 pub(crate) struct Fixture {
     iommu: Arc<Iommu>,
     endpoints: KVec<Endpoint>,
-    plain: Arc<Plain>,
+    mock: Arc<dyn Mock>,
     recorder: Arc<Recorder>,
     policy: Arc<MarkingPolicy>,
 }
@@ -191,23 +192,23 @@ impl Fixture {
     }
 
     /// The hardware and its driver.
-    pub(crate) fn plain(&self) -> &Plain {
-        &self.plain
+    pub(crate) fn mock(&self) -> &dyn Mock {
+        &*self.mock
     }
 
     /// The driver's own blocked domain.
-    pub(crate) fn plain_blocked(&self) -> Result<Arc<Domain>> {
-        Ok(self.plain.blocked().ok_or(ENODEV)?.clone())
+    pub(crate) fn blocked(&self) -> Result<Arc<Domain>> {
+        Ok(self.mock.blocked().ok_or(ENODEV)?.clone())
     }
 
     /// The driver's identity domain.
-    pub(crate) fn plain_identity(&self) -> Result<Arc<Domain>> {
-        Ok(self.plain.identity().ok_or(ENODEV)?.clone())
+    pub(crate) fn identity(&self) -> Result<Arc<Domain>> {
+        Ok(self.mock.identity().ok_or(ENODEV)?.clone())
     }
 
     /// What fails.
     pub(crate) fn faults(&self) -> &FaultPlan {
-        self.plain.faults()
+        self.mock.faults()
     }
 
     /// Adds a rule to what fails.
@@ -238,16 +239,14 @@ impl Fixture {
     /// Makes a marked paging domain for the device at `at`.
     pub(crate) fn domain_for(&self, at: usize) -> Result<Arc<Domain>> {
         let flags = PagingFlags::default();
-        let domain = self
-            .plain
-            .alloc_paging(self.endpoint(at)?.device(), flags)?;
+        let domain = self.mock.alloc_paging(self.endpoint(at)?.device(), flags)?;
         mark::mark(&domain)?;
         Ok(domain)
     }
 
     /// Where the DMA of device `id` gets to at the mark.
     pub(crate) fn truth(&self, id: u32) -> Reach {
-        self.plain.dma(EndpointId(id), None, mark::IOVA)
+        self.mock.dma(EndpointId(id), None, mark::IOVA)
     }
 
     /// Checks that all devices get to where `domain` sends them.
@@ -293,7 +292,7 @@ impl Drop for Fixture {
     fn drop(&mut self) {
         // A case that failed may leave the group anyhow.
         let _quiet = WarnCounter::start();
-        self.plain.faults().clear();
+        self.mock.faults().clear();
         for endpoint in &self.endpoints {
             let _ = self.iommu.release(endpoint);
         }

@@ -27,7 +27,7 @@ use crate::{
     },
     mock::{
         hw::Reach,
-        plain::FORMER_KERNEL, //
+        unit::FORMER_KERNEL, //
     },
 };
 use kernel::sync::Arc;
@@ -87,7 +87,7 @@ fn check_member(fixture: &Fixture, state: &State, member: &Member) -> Outcome {
         member.reset_depth()
     );
 
-    let truth = fixture.plain().dma(id, None, mark::IOVA);
+    let truth = fixture.mock().dma(id, None, mark::IOVA);
     if let Some(belief) = believed(state, member) {
         check!(
             truth == belief,
@@ -113,7 +113,7 @@ fn check_member(fixture: &Fixture, state: &State, member: &Member) -> Outcome {
             Some(entry) if !reset => reach(entry.domain()),
             Some(_) | None => Reach::Aborted,
         };
-        let truth = fixture.plain().dma(id, Some(pasid), mark::IOVA);
+        let truth = fixture.mock().dma(id, Some(pasid), mark::IOVA);
         check!(
             truth == belief,
             "device {} PASID {}: believed to reach {:x?}, reaches {:x?}",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One group of plain devices behind either core, for cases that both must pass.
+//! One group of devices behind either core, for cases that both must pass.
 
 mod kernel_core;
 mod ours;
@@ -21,7 +21,7 @@ use crate::{
     mock::{
         fault::Rule,
         hw::Reach,
-        plain::Plain, //
+        shell::Mock, //
     },
     recorder::{
         Call,
@@ -93,13 +93,13 @@ pub(crate) struct DomainNo(pub(crate) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HandleNo(pub(crate) u64);
 
-/// One group of plain devices numbered from 0, with [`PASIDS`] PASIDs each, whose default domain is
+/// One group of devices numbered from 0, with [`PASIDS`] PASIDs each, whose default domain is
 /// identity, behind a core. All goes away when dropped.
 ///
 /// Errors are the core's own, with the soft one as [`Self::soft`].
 pub(crate) trait Rig {
     /// The hardware and its driver.
-    fn plain(&self) -> &Plain;
+    fn mock(&self) -> &dyn Mock;
 
     /// The calls the driver got.
     fn recorder(&self) -> &Recorder;
@@ -174,7 +174,7 @@ pub(crate) const PASIDS: u32 = 8;
 impl dyn Rig + '_ {
     /// Adds a rule to what fails.
     pub(crate) fn fail(&self, rule: Rule) -> Result {
-        self.plain().faults().add(rule)
+        self.mock().faults().add(rule)
     }
 
     /// Where a device at home gets to at the mark.
@@ -184,12 +184,12 @@ impl dyn Rig + '_ {
 
     /// Where a device gets to at the mark.
     pub(crate) fn truth(&self, at: u32) -> Reach {
-        self.plain().dma(EndpointId(at), None, mark::IOVA)
+        self.mock().dma(EndpointId(at), None, mark::IOVA)
     }
 
     /// Where the DMA of a PASID gets to at the mark.
     pub(crate) fn pasid_truth(&self, at: u32, pasid: Pasid) -> Reach {
-        self.plain().dma(EndpointId(at), Some(pasid), mark::IOVA)
+        self.mock().dma(EndpointId(at), Some(pasid), mark::IOVA)
     }
 
     /// Checks that devices `0..members` get there.

@@ -11,6 +11,7 @@
 //! installed by compare-exchange, and whoever loses uses the winner's. A table that becomes empty
 //! is cut off at once, but given back only behind the flush of the gather it is chained to.
 
+mod copy;
 mod descend;
 mod dirty;
 mod format;

@@ -4,9 +4,16 @@
 
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod control;
+pub(crate) mod endpoint;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod family;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod fault;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod hw;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod plain;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
+pub(crate) mod shell;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
+pub(crate) mod unit;

@@ -3,13 +3,7 @@
 //! What there is.
 
 use super::script::Script;
-use crate::{
-    fixture::Setup,
-    iommu::{
-        DefaultType,
-        Driver as _, //
-    },
-};
+use crate::{fixture::Setup, iommu::DefaultType};
 use kernel::prelude::*;
 
 /// Shows a mock IOMMU with three groups.
@@ -46,7 +40,7 @@ pub(super) fn act(script: &mut Script) -> Result {
         };
         script.say(fmt!(
             "   {:<7} {:<7} {:<8} {:<8} {what}",
-            fixture.plain().name(),
+            fixture.mock().name(),
             group.key().0,
             device.id().0,
             device.max_pasids().saturating_sub(1)

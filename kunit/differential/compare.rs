@@ -9,10 +9,7 @@ use super::{
     Pair, //
 };
 use crate::{
-    iommu::{
-        Driver as _,
-        Pasid, //
-    },
+    iommu::Pasid,
     kapi::kunit::{
         check,
         Outcome, //
@@ -148,9 +145,9 @@ fn name(rig: &dyn Rig, tag: Tag) -> Name {
     if let Some(domain) = domains().find(|domain| rig.tag(*domain) == tag) {
         return Name::User(domain.0);
     }
-    let plain = rig.plain();
+    let mock = rig.mock();
     let is = |domain: Option<&kernel::sync::Arc<_>>| domain.map(Tag::of) == Some(tag);
-    match (is(plain.identity()), is(plain.blocked())) {
+    match (is(mock.identity()), is(mock.blocked())) {
         (true, _) => Name::Identity,
         (_, true) => Name::Blocked,
         (false, false) => Name::Other,

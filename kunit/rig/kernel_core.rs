@@ -29,12 +29,14 @@ use crate::{
     },
     mark,
     mock::{
-        hw::Reach,
-        plain::{
+        endpoint::{
             EndpointConfig,
-            Plain,
-            PlainConfig, //
+            InstanceConfig, //
         },
+        family::Family,
+        fault::FaultPlan,
+        hw::Reach,
+        shell::Mock, //
     },
     oracle,
     recorder::{
@@ -61,7 +63,7 @@ pub(crate) struct Kernel {
     endpoints: KVec<Endpoint>,
     domains: KVec<Option<Arc<UserDomain>>>,
     driver: Pin<KBox<UserDriver>>,
-    plain: Arc<Plain>,
+    mock: Arc<dyn Mock>,
     recorder: Arc<Recorder>,
     iommu: Arc<Iommu>,
 }
@@ -69,7 +71,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// One group of `members` ordinary devices, plugged in.
     pub(crate) fn new(members: u32) -> Result<Self> {
-        let mut kernel = Self::with(PlainConfig::default(), members, |_, _| ())?;
+        let mut kernel = Self::with(InstanceConfig::default(), members, |_, _| ())?;
         for id in 0..members {
             kernel.plug(id)?;
         }
@@ -80,7 +82,7 @@ impl Kernel {
     /// An instance with `count` endpoints, each as `change` makes of an ordinary one. None is
     /// plugged in.
     pub(crate) fn with(
-        config: PlainConfig,
+        config: InstanceConfig,
         count: u32,
         change: impl Fn(u32, &mut EndpointConfig),
     ) -> Result<Self> {
@@ -93,8 +95,9 @@ impl Kernel {
             change(id, &mut endpoint);
             endpoints.push(endpoint, GFP_KERNEL)?;
         }
-        let plain = Plain::new(config, endpoints)?;
-        let recorder = Arc::pin_init(Recorder::new(plain.clone()), GFP_KERNEL)?;
+        let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
+        let instance = Family::try_from(0)?.build(config, endpoints, faults)?;
+        let recorder = Arc::pin_init(Recorder::new(instance.driver), GFP_KERNEL)?;
 
         let number = next_number();
         let name = CString::try_from_fmt(fmt!("iommu_mock_kunit.{number}"))?;
@@ -105,7 +108,7 @@ impl Kernel {
             endpoints: KVec::new(),
             domains: KVec::new(),
             driver,
-            plain,
+            mock: instance.mock,
             recorder,
             iommu,
         })
@@ -141,7 +144,7 @@ impl Kernel {
                 Believed::On(domain) => Some(oracle::reach(domain)),
                 Believed::Nothing | Believed::Foreign => None,
             };
-            if believed != Some(self.plain.dma(*endpoint, None, mark::IOVA)) {
+            if believed != Some(self.mock.dma(*endpoint, None, mark::IOVA)) {
                 differing |= 1u64.checked_shl(endpoint.0).ok_or(ERANGE)?;
             }
         }
@@ -156,8 +159,8 @@ fn next_number() -> u32 {
 }
 
 impl Rig for Kernel {
-    fn plain(&self) -> &Plain {
-        &self.plain
+    fn mock(&self) -> &dyn Mock {
+        &*self.mock
     }
 
     fn recorder(&self) -> &Recorder {
@@ -278,7 +281,7 @@ impl Rig for Kernel {
 impl Drop for Kernel {
     /// Ends what a case has left, so that the core finds nothing to warn of.
     fn drop(&mut self) {
-        self.plain.faults().clear();
+        self.mock.faults().clear();
         for endpoint in &self.endpoints {
             endpoint.unbind();
         }

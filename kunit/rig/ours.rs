@@ -24,7 +24,7 @@ use crate::{
     kapi::errno,
     mock::{
         hw::Reach,
-        plain::Plain, //
+        shell::Mock, //
     },
     oracle,
     recorder::{
@@ -71,8 +71,8 @@ fn owner(number: u64) -> Result<Owner> {
 }
 
 impl Rig for Ours {
-    fn plain(&self) -> &Plain {
-        self.fixture.plain()
+    fn mock(&self) -> &dyn Mock {
+        self.fixture.mock()
     }
 
     fn recorder(&self) -> &Recorder {

@@ -146,7 +146,7 @@ fn translation_without_a_layer_for_it_warns(size: &Size) -> Outcome {
         let setup = Setup::ordinary(size.members)?.system(system).without_dma();
         let fixture = setup.probe()?;
         check_eq!(fixture.group()?.lock().default_type(), Some(Identity));
-        fixture.check_all_reach(&fixture.plain_identity()?)?;
+        fixture.check_all_reach(&fixture.identity()?)?;
     }
     check_eq!(watch.count(), 0);
 
@@ -172,7 +172,7 @@ fn translation_without_a_layer_for_it_warns(size: &Size) -> Outcome {
         check_eq!(fixture.group()?.set_default_type(None), Err(EINVAL));
         check_eq!(watch.count(), before + 1);
         check_calls(&fixture, &[])?;
-        fixture.check_all_reach(&fixture.plain_identity()?)?;
+        fixture.check_all_reach(&fixture.identity()?)?;
     }
     Ok(())
 }

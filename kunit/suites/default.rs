@@ -70,7 +70,7 @@ fn change_moves_every_member(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let group = fixture.group()?;
-    let (old, identity) = (default_of(&fixture)?, fixture.plain_identity()?);
+    let (old, identity) = (default_of(&fixture)?, fixture.identity()?);
     check_eq!(group.set_default_type(Some(Identity)), Ok(()));
     let there = each(0..size.members, |id| attach(id, &identity, Some(&old)))?;
     check_calls(&fixture, &there)?;
@@ -157,7 +157,7 @@ fn change_is_refused_during_a_reset(size: &Size) -> Outcome {
         endpoint.reset_done();
     }
     check_eq!(group.set_default_type(Some(Identity)), Ok(()));
-    fixture.check_all_reach(&fixture.plain_identity()?)
+    fixture.check_all_reach(&fixture.identity()?)
 }
 
 fn change_that_finds_no_domain_leaves_the_old_one(size: &Size) -> Outcome {
@@ -188,7 +188,7 @@ pub(super) fn change_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
     for failing in 0..size.members {
         let fixture = Fixture::new(size.members)?;
         let group = fixture.group()?;
-        let (old, identity) = (default_of(&fixture)?, fixture.plain_identity()?);
+        let (old, identity) = (default_of(&fixture)?, fixture.identity()?);
         let before = Snapshot::of(group)?;
         fixture.fail(Rule::once(Op::Attach, EIO).at(EndpointId(failing)))?;
         check_eq!(group.set_default_type(Some(Identity)), Err(EIO));
@@ -211,7 +211,7 @@ fn change_takes_an_unowned_group_off_a_users_domain(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let group = fixture.group()?;
-    let (domain, identity) = (fixture.domain()?, fixture.plain_identity()?);
+    let (domain, identity) = (fixture.domain()?, fixture.identity()?);
     check_eq!(group.attach_with(&domain, Handle::new(7)?), Ok(()));
     fixture.recorder().clear();
     check_eq!(group.set_default_type(Some(Identity)), Ok(()));

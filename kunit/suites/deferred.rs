@@ -42,7 +42,7 @@ use crate::{
             Rule, //
         },
         hw::Reach,
-        plain::FORMER_KERNEL, //
+        unit::FORMER_KERNEL, //
     },
     oracle,
 };
@@ -154,7 +154,7 @@ fn refused_deferred_attach_stays_deferred(size: &Size) -> Outcome {
 fn change_of_the_default_leaves_a_device_deferred(size: &Size) -> Outcome {
     let fixture = first_deferred(size.members)?;
     let group = fixture.group()?;
-    let (old, identity) = (default_of(&fixture)?, fixture.plain_identity()?);
+    let (old, identity) = (default_of(&fixture)?, fixture.identity()?);
     check_eq!(group.set_default_type(Some(DefaultType::Identity)), Ok(()));
     let there = each(1..size.members, |id| attach(id, &identity, Some(&old)))?;
     check_calls(&fixture, &there)?;
@@ -185,7 +185,7 @@ fn failed_change_of_the_default_leaves_a_device_deferred(size: &Size) -> Outcome
 fn claim_attaches_for_real(size: &Size) -> Outcome {
     let fixture = first_deferred(size.members)?;
     let group = fixture.group()?;
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     check_eq!(group.claim(OWNER), Ok(()));
     let there = each(0..size.members, |id| attach(id, &blocked, Some(&default)))?;
     check_calls(&fixture, &there)?;
@@ -255,7 +255,7 @@ fn reset_parks_a_deferred_device_for_real(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = first_deferred(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
 
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     check_eq!(endpoint.reset_prepare(), Err(AttachError::Failed(EIO)));

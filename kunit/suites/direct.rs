@@ -117,7 +117,7 @@ fn range_is_mapped_by_kind(size: &Size) -> Outcome {
         }
         check_eq!(group.claim(OWNER).is_err(), unblockable);
         if !unblockable {
-            fixture.check_all_reach(&fixture.plain_blocked()?)?;
+            fixture.check_all_reach(&fixture.blocked()?)?;
             group.release_claims();
         }
         fixture.check_all_reach(&default_of(&fixture)?)?;
@@ -178,7 +178,7 @@ fn range_is_mapped_before_the_switch(size: &Size) -> Outcome {
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     check_eq!(group.set_default_type(Some(DefaultType::Dma)), Err(EIO));
     check_eq!(fixture.faults().hits(), 2);
-    fixture.check_all_reach(&fixture.plain_identity()?)
+    fixture.check_all_reach(&fixture.identity()?)
 }
 
 fn failed_mapping_is_made_up_for_after_the_switch(size: &Size) -> Outcome {
@@ -264,7 +264,7 @@ fn claim_is_refused_and_unwound(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = last_direct(size.members)?.probe()?;
     let (group, last) = (fixture.group()?, size.members - 1);
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     let before = Snapshot::of(group)?;
     for of_device in [false, true] {
         let result = match of_device {
@@ -305,7 +305,7 @@ fn attach_of_the_blocked_domain_is_refused(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = last_direct(size.members)?.probe()?;
     let group = fixture.group()?;
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     let before = Snapshot::of(group)?;
     check_eq!(group.attach(&blocked), Err(AttachError::Failed(EINVAL)));
     let replaced = group.replace(&blocked, None);
@@ -329,13 +329,13 @@ fn member_with_a_range_cannot_join_a_blocked_group(size: &Size) -> Outcome {
     fixture.recorder().clear();
     let before = Snapshot::of(&group)?;
     check_eq!(fixture.plug(new), Err(EINVAL));
-    let identity = fixture.plain_identity()?;
+    let identity = fixture.identity()?;
     check_calls(
         &fixture,
         &[probe(new), attach(new, &identity, None), release(new)],
     )?;
     check_eq!(Snapshot::of(&group)?, before);
-    fixture.check_all_reach(&fixture.plain_blocked()?)?;
+    fixture.check_all_reach(&fixture.blocked()?)?;
     group.release_claims();
     fixture.plug(new)?;
     check_eq!(watch.count(), 0);

@@ -71,7 +71,7 @@ fn check_refused(domain: &Domain, (iova, paddr, size): (u64, u64, u64), error: E
 
 fn domain_without_pages_maps_nothing() -> Outcome {
     let fixture = Fixture::new(1)?;
-    let (identity, blocked) = (fixture.plain_identity()?, fixture.plain_blocked()?);
+    let (identity, blocked) = (fixture.identity()?, fixture.blocked()?);
     let no_sizes = Table::domain(Shape {
         page_sizes: 0,
         ..Shape::default()
@@ -457,6 +457,6 @@ fn physical_address_0_is_an_address() -> Outcome {
     check_eq!(domain.iova_to_phys(PAGE + 1), Some(1));
     check_eq!(domain.unmap(PAGE, PAGE), PAGE);
     check_eq!(domain.iova_to_phys(PAGE), None);
-    check_eq!(fixture.plain_identity()?.iova_to_phys(0), Some(0));
+    check_eq!(fixture.identity()?.iova_to_phys(0), Some(0));
     Ok(())
 }

@@ -80,7 +80,7 @@ fn claim_blocks_every_member(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let group = fixture.group()?;
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     check_eq!(group.claim(OWNER), Ok(()));
     let there = each(0..size.members, |id| attach(id, &blocked, Some(&default)))?;
     check_calls(&fixture, &there)?;
@@ -210,7 +210,7 @@ pub(super) fn claim_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
     for failing in 0..size.members {
         let fixture = Fixture::new(size.members)?;
         let group = fixture.group()?;
-        let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+        let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
         fixture.fail(Rule::once(Op::Attach, EIO).at(EndpointId(failing)))?;
         check_eq!(group.claim(OWNER), Err(AttachError::Failed(EIO)));
         let mut calls = each(0..failing, |id| attach(id, &blocked, Some(&default)))?;
@@ -236,7 +236,7 @@ pub(super) fn claims_of_devices_are_counted(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let group = fixture.group()?;
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     for (claims, endpoint) in fixture.endpoints().iter().enumerate() {
         check_eq!(endpoint.claim(OWNER), Ok(()));
         check_eq!(group.lock().owner(), user(OWNER, claims as u32 + 1));
@@ -372,7 +372,7 @@ fn failed_release_refuses_drivers_until_it_is_mended(size: &Size) -> Outcome {
     for failing in 0..size.members {
         let fixture = Fixture::new(size.members)?;
         let group = fixture.group()?;
-        let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+        let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
         check_eq!(group.claim(OWNER), Ok(()));
         fixture.recorder().clear();
         let before = watch.count();

@@ -80,7 +80,7 @@ fn pasid_is_attached_to_every_member(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, one) = (fixture.group()?, one()?);
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(Pasid::new(0).err(), Some(EINVAL));
     let attached = fixture
         .endpoint(0)?
@@ -164,7 +164,7 @@ fn members_without_pasids_are_skipped(size: &Size) -> Outcome {
         .probe()?;
     let endpoint = fixture.endpoint(last as usize)?;
     let (first, second) = (fixture.domain()?, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     check_eq!(endpoint.attach_pasid(&first, one, None), Ok(()));
     check_calls(&fixture, &each(0..last, |id| pasid(id, one, &first, None))?)?;
     check!(endpoint
@@ -327,7 +327,7 @@ pub(super) fn attach_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
     for failing in 0..size.members {
         let fixture = Fixture::new(size.members)?;
         let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-        let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+        let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
         let before = Snapshot::of(group)?;
         fixture.fail(Rule::once(Op::SetPasid, ENOSPC).at(EndpointId(failing)))?;
         let result = endpoint.attach_pasid(&domain, one, Some(Handle::new(1)?));
@@ -372,7 +372,7 @@ fn detach_blocks_and_returns_the_handle(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(group.claim(OWNER), Ok(()));
     for number in 1..4 {
         let number = Pasid::new(number)?;
@@ -400,7 +400,7 @@ fn failed_detach_warns_for_each_device(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(endpoint.attach_pasid(&domain, one, None), Ok(()));
     fixture.recorder().clear();
     fixture.fail(Rule::once(Op::SetPasid, EIO).times(size.members))?;

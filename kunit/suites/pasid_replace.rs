@@ -93,7 +93,7 @@ fn member_that_lacks_the_pasid_is_skipped(size: &Size) -> Outcome {
         fixture.plug(id)?;
     }
     let (old, next, three) = (fixture.domain()?, fixture.domain()?, Pasid::new(3)?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     let attached = fixture.endpoint(0)?.attach_pasid(&old, three, None);
     check_eq!(attached, Ok(()));
     fixture.plug(new)?;
@@ -210,7 +210,7 @@ fn replace_that_cannot_be_unwound_blocks(size: &Size) -> Outcome {
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
     let (old, new) = (fixture.domain()?, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     check_eq!(endpoint.attach_pasid(&old, one, None), Ok(()));
     fixture.recorder().clear();
     fixture.fail(Rule::once(Op::SetPasid, ENOSPC).at(EndpointId(last)))?;

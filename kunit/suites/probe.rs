@@ -324,7 +324,7 @@ fn new_member_that_refuses_is_released(size: &Size) -> Outcome {
     let mut fixture = with_one_more(size.members)?;
     let group = fixture.group()?.clone();
     let (new, domain) = (size.members, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     check_eq!(group.attach(&domain), Ok(()));
     fixture.recorder().clear();
     let before = Snapshot::of(&group)?;
@@ -353,7 +353,7 @@ fn new_member_that_refuses_a_pasid_is_released(size: &Size) -> Outcome {
     let group = fixture.group()?.clone();
     let (new, domain) = (size.members, fixture.domain()?);
     let (one, two) = (Pasid::new(1)?, Pasid::new(2)?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     let default = default_of(&fixture)?;
     for number in [one, two] {
         check_eq!(
@@ -391,7 +391,7 @@ fn new_member_that_refuses_a_pasid_is_released(size: &Size) -> Outcome {
 fn failed_first_default_leaves_nothing_behind() -> Outcome {
     let watch = Watch::start()?;
     let mut fixture = Setup::ordinary(1)?.system(DefaultType::Identity).build()?;
-    let (identity, blocked) = (fixture.plain_identity()?, fixture.plain_blocked()?);
+    let (identity, blocked) = (fixture.identity()?, fixture.blocked()?);
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     check_eq!(fixture.plug(0), Err(EIO));
     check_eq!(watch.count(), 1);
@@ -418,7 +418,7 @@ fn failed_first_default_leaves_nothing_behind() -> Outcome {
 fn failed_first_default_domain_is_never_attached() -> Outcome {
     let watch = Watch::start()?;
     let mut fixture = Setup::ordinary(1)?.build()?;
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     let gone = [probe(0), attach(0, &blocked, None), release(0)];
 
     fixture.fail(Rule::once(Op::Alloc, ENOMEM))?;

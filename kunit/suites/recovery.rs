@@ -142,7 +142,7 @@ pub(super) fn detach_leaves_the_parked_device_alone(size: &Size) -> Outcome {
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
     let (default, domain) = (default_of(&fixture)?, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     check_eq!(group.attach(&domain), Ok(()));
     check_eq!(endpoint.reset_prepare(), Ok(()));
     fixture.recorder().clear();
@@ -164,7 +164,7 @@ fn release_of_ownership_leaves_the_parked_device_alone(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     check_eq!(group.claim(OWNER), Ok(()));
     check_eq!(endpoint.reset_prepare(), Ok(()));
     fixture.recorder().clear();
@@ -183,7 +183,7 @@ fn pasid_detached_meanwhile_does_not_come_back(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (endpoint, one) = (fixture.endpoint(0)?, Pasid::new(1)?);
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(endpoint.attach_pasid(&domain, one, None), Ok(()));
     check_eq!(endpoint.reset_prepare(), Ok(()));
     fixture.recorder().clear();

@@ -51,7 +51,7 @@ use crate::{
             Rule, //
         },
         hw::Reach,
-        plain::FORMER_KERNEL, //
+        unit::FORMER_KERNEL, //
     },
     oracle,
 };
@@ -84,7 +84,7 @@ pub(super) fn leaving_member_is_blocked_and_the_others_stay(size: &Size) -> Outc
     for leaving in 0..size.members {
         let mut fixture = Fixture::new(size.members)?;
         let group = fixture.group()?.clone();
-        let blocked = fixture.plain_blocked()?;
+        let blocked = fixture.blocked()?;
         let domain = fixture.domain()?;
         check_eq!(group.claim(OWNER), Ok(()));
         check_eq!(group.attach(&domain), Ok(()));
@@ -217,8 +217,8 @@ fn device_with_a_direct_range_is_left_on_identity(size: &Size) -> Outcome {
             .probe()?;
         let default = default_of(&fixture)?;
         let refuge = match spared {
-            true => fixture.plain_identity()?,
-            false => fixture.plain_blocked()?,
+            true => fixture.identity()?,
+            false => fixture.blocked()?,
         };
         fixture.unplug(last as usize)?;
         check_calls(
@@ -231,7 +231,7 @@ fn device_with_a_direct_range_is_left_on_identity(size: &Size) -> Outcome {
         oracle::check(&fixture)?;
 
         // The others have no such range.
-        let blocked = fixture.plain_blocked()?;
+        let blocked = fixture.blocked()?;
         for id in 0..last {
             fixture.unplug(0)?;
             check_calls(
@@ -268,7 +268,7 @@ fn deferred_device_is_left_alone(size: &Size) -> Outcome {
 fn driver_that_refuses_the_release_domain_is_ignored(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let mut fixture = Fixture::new(size.members)?;
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     fixture.unplug(0)?;
     check_calls(
@@ -283,7 +283,7 @@ fn lost_device_is_released_from_where_it_may_still_be(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let mut fixture = Fixture::new(size.members)?;
     let group = fixture.group()?.clone();
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(group.claim(OWNER), Ok(()));
     check_eq!(group.attach(&domain), Ok(()));
     fixture.fail(
@@ -310,7 +310,7 @@ fn parked_member_does_not_leave_the_group_busy(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let mut fixture = Fixture::new(size.members)?;
     let group = fixture.group()?.clone();
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(fixture.endpoint(0)?.reset_prepare(), Ok(()));
     watch.refuses(&fixture, &group, EBUSY, || group.attach(&domain))?;
     let gone = fixture.unplug(0)?;

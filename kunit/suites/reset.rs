@@ -94,7 +94,7 @@ fn device_is_parked_alone_and_comes_back(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let group = fixture.group()?;
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     let before = Snapshot::of(group)?;
     for (id, endpoint) in fixture.endpoints().iter().enumerate() {
         let id = id as u32;
@@ -122,7 +122,7 @@ fn pairs_nest_and_only_the_outermost_counts(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = in_reset(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     for _ in 0..2 {
         check_eq!(endpoint.reset_prepare(), Ok(()));
     }
@@ -208,7 +208,7 @@ fn pasids_are_blocked_and_come_back(size: &Size) -> Outcome {
         );
         fixture.plug(last)?;
         let endpoint = fixture.endpoint(last as usize)?;
-        let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+        let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
         fixture.recorder().clear();
 
         let domain_of = |number| if number == 1 { &one } else { &two };
@@ -241,7 +241,7 @@ fn pasids_are_blocked_and_come_back(size: &Size) -> Outcome {
 fn blocked_group_needs_no_call(size: &Size) -> Outcome {
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     check_eq!(group.claim(OWNER), Ok(()));
     fixture.recorder().clear();
     let before = Snapshot::of(group)?;
@@ -280,7 +280,7 @@ fn failed_begin_leaves_the_device_attached(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     let before = Snapshot::of(group)?;
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     check_eq!(endpoint.reset_prepare(), Err(AttachError::Failed(EIO)));
@@ -315,7 +315,7 @@ fn failed_end_warns_and_keeps_the_device_blocked(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = in_reset(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (default, blocked) = (default_of(&fixture)?, fixture.plain_blocked()?);
+    let (default, blocked) = (default_of(&fixture)?, fixture.blocked()?);
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     endpoint.reset_done();
     check_calls(
@@ -342,7 +342,7 @@ fn failed_end_is_mended_by_the_next_move(size: &Size) -> Outcome {
     let fixture = in_reset(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
     let (default, domain) = (default_of(&fixture)?, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     fixture.fail(Rule::once(Op::Attach, EIO))?;
     endpoint.reset_done();
     fixture.recorder().clear();
@@ -393,7 +393,7 @@ fn pasid_that_cannot_come_back_warns(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     let (one, two) = (Pasid::new(1)?, Pasid::new(2)?);
     for number in [one, two] {
         check_eq!(endpoint.attach_pasid(&domain, number, None), Ok(()));
@@ -443,7 +443,7 @@ fn lost_device_is_blocked_for_its_reset(size: &Size) -> Outcome {
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
-    let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+    let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
     check_eq!(group.claim(OWNER), Ok(()));
     check_eq!(group.attach(&domain), Ok(()));
     fixture.fail(

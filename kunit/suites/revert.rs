@@ -79,7 +79,7 @@ fn member_that_cannot_be_put_back_is_blocked(size: &Size) -> Outcome {
     let fixture = Fixture::new(size.members)?;
     let (group, last) = (fixture.group()?, size.members - 1);
     let (default, domain) = (default_of(&fixture)?, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     fail_both(&fixture, size.members, 1)?;
     check_eq!(group.attach(&domain), Err(AttachError::Failed(ENOSPC)));
 
@@ -198,7 +198,7 @@ fn parked_member_is_parked_again(size: &Size) -> Outcome {
     let fixture = Fixture::new(size.members)?;
     let (group, last) = (fixture.group()?, size.members - 1);
     let (default, domain) = (default_of(&fixture)?, fixture.domain()?);
-    let blocked = fixture.plain_blocked()?;
+    let blocked = fixture.blocked()?;
     check_eq!(group.attach(&domain), Ok(()));
     fixture.fail(Rule::once(Op::Attach, EIO).at(EndpointId(0)))?;
     group.detach(&domain);
@@ -230,7 +230,7 @@ fn way_to_blocking_is_never_undone(size: &Size) -> Outcome {
     for failing in 0..size.members {
         let fixture = Fixture::new(size.members)?;
         let group = fixture.group()?;
-        let (domain, blocked) = (fixture.domain()?, fixture.plain_blocked()?);
+        let (domain, blocked) = (fixture.domain()?, fixture.blocked()?);
         check_eq!(group.claim(OWNER), Ok(()));
         check_eq!(group.attach(&domain), Ok(()));
         fixture.recorder().clear();

@@ -22,7 +22,10 @@ mod show;
 mod text;
 
 use self::{
-    instance::Instance,
+    instance::{
+        Instance,
+        What, //
+    },
     quota::Quota,
     root::Root, //
 };
@@ -133,18 +136,17 @@ fn quick_start(dir: &debugfs::Dir, start: QuickStart) -> Result<Running> {
         pasids: 0,
     };
     let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
-    run(dir, QUICK, family, shape, faults)
+    let what = What {
+        family,
+        protocol: 0,
+        shape,
+    };
+    run(dir, QUICK, what, faults)
 }
 
 /// Starts an instance and shows it.
-fn run(
-    dir: &debugfs::Dir,
-    name: &CStr,
-    family: Family,
-    shape: Shape,
-    faults: Arc<FaultPlan>,
-) -> Result<Running> {
-    let instance = Instance::new(family, name, shape, faults)?;
+fn run(dir: &debugfs::Dir, name: &CStr, what: What, faults: Arc<FaultPlan>) -> Result<Running> {
+    let instance = Instance::new(name, what, faults)?;
     let files = dir.scope(instance, name, |instance, dir| {
         dir.read_callback_file(c"belief", instance, &show::belief);
         dir.read_callback_file(c"stats", instance, &show::stats);

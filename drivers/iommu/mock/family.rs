@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The families of mock hardware, and what can be seen of each.
+//! The list of families.
 
 use super::{
-    fault::FaultPlan,
-    plain::{
+    endpoint::{
         EndpointConfig,
-        Plain,
-        PlainConfig, //
-    }, //
+        InstanceConfig, //
+    },
+    fault::FaultPlan,
+    plain::PlainUnit,
+    shell::{
+        Mock,
+        Shell, //
+    },
+    unit::Unit,
 };
-use crate::iommu::{
-    Domain,
-    Driver,
-    EndpointId, //
-};
+use crate::iommu::Driver;
 use kernel::{
     fmt,
     prelude::*,
@@ -22,37 +23,32 @@ use kernel::{
 };
 
 /// A family.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Family {
-    /// One register per endpoint.
-    Plain = 0,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Family {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Names of the ways in which it can update entries; the first is what Linux does.
+    pub(crate) protocols: &'static [&'static str],
+    /// Whether PASIDs can have domains of their own.
+    pub(crate) pasid: bool,
+    build: fn(InstanceConfig, KVec<EndpointConfig>, Arc<FaultPlan>) -> Result<Instance>,
 }
 
-impl TryFrom<u32> for Family {
-    type Error = Error;
-
-    fn try_from(number: u32) -> Result<Self> {
-        match number {
-            0 => Ok(Self::Plain),
-            _ => Err(EINVAL),
+impl Family {
+    const fn of<U: Unit>() -> Self {
+        Self {
+            name: U::NAME,
+            protocols: U::PROTOCOLS,
+            pasid: U::PASID,
+            build: build::<U>,
         }
     }
 }
 
-/// Hardware that can be looked into, whatever its driver and the core believe.
-pub(crate) trait Look: Send + Sync {
-    /// Whether the hardware sends the DMA of an endpoint where `domain` says.
-    fn is_on(&self, endpoint: EndpointId, domain: &Domain) -> bool;
-
-    /// Writes in a word or two where the hardware sends the DMA of an endpoint.
-    fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-
-    /// Writes in the same words where `domain` says.
-    fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-
-    /// Calls that failed because they were told to.
-    fn faults(&self) -> u32;
-}
+/// All families, by number.
+pub(crate) const FAMILIES: &[Family] = &[
+    Family::of::<PlainUnit>(), //
+];
 
 /// What is behind an instance.
 #[derive(Clone, Copy, Debug)]
@@ -66,11 +62,23 @@ pub(crate) struct Shape {
 }
 
 /// An instance of a family.
-pub(crate) struct Mock {
+pub(crate) struct Instance {
     /// Its driver.
     pub(crate) driver: Arc<dyn Driver>,
-    /// Its hardware.
-    pub(crate) look: Arc<dyn Look>,
+    /// The same with what can be seen of it.
+    pub(crate) mock: Arc<dyn Mock>,
+}
+
+fn build<U: Unit>(
+    config: InstanceConfig,
+    endpoints: KVec<EndpointConfig>,
+    faults: Arc<FaultPlan>,
+) -> Result<Instance> {
+    let shell = Shell::<U>::new(config, endpoints, faults)?;
+    Ok(Instance {
+        driver: shell.clone(),
+        mock: shell,
+    })
 }
 
 impl Family {
@@ -78,33 +86,58 @@ impl Family {
     ///
     /// # Errors
     ///
-    /// EINVAL for groups of no endpoint, ENOMEM.
-    pub(crate) fn build(self, shape: Shape, faults: Arc<FaultPlan>) -> Result<Mock> {
-        match self {
-            Self::Plain => {
-                let mut configs = KVec::new();
-                for id in 0..shape.endpoints {
-                    let group = id.checked_div(shape.group_size).ok_or(EINVAL)?;
-                    let config = EndpointConfig {
-                        max_pasids: shape.pasids,
-                        ..EndpointConfig::ordinary(group.into())
-                    };
-                    configs.push(config, GFP_KERNEL)?;
-                }
-                let plain = Plain::with_faults(PlainConfig::default(), configs, faults)?;
-                Ok(Mock {
-                    driver: plain.clone(),
-                    look: plain,
-                })
-            }
+    /// EINVAL for a protocol that there is not, ENOMEM.
+    pub(crate) fn build(
+        self,
+        config: InstanceConfig,
+        endpoints: KVec<EndpointConfig>,
+        faults: Arc<FaultPlan>,
+    ) -> Result<Instance> {
+        if config.protocol as usize >= self.protocols.len() {
+            return Err(EINVAL);
         }
+        (self.build)(config, endpoints, faults)
+    }
+
+    /// Makes an instance of ordinary endpoints.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for groups of no endpoint, or a protocol that there is not; ENOMEM.
+    pub(crate) fn build_shape(
+        self,
+        shape: Shape,
+        protocol: u32,
+        faults: Arc<FaultPlan>,
+    ) -> Result<Instance> {
+        let mut endpoints = KVec::new();
+        for id in 0..shape.endpoints {
+            let group = id.checked_div(shape.group_size).ok_or(EINVAL)?;
+            let endpoint = EndpointConfig {
+                max_pasids: shape.pasids,
+                ..EndpointConfig::ordinary(group.into())
+            };
+            endpoints.push(endpoint, GFP_KERNEL)?;
+        }
+        let config = InstanceConfig {
+            protocol,
+            ..InstanceConfig::default()
+        };
+        self.build(config, endpoints, faults)
+    }
+}
+
+impl TryFrom<u32> for Family {
+    type Error = Error;
+
+    fn try_from(number: u32) -> Result<Self> {
+        let number = usize::try_from(number)?;
+        FAMILIES.get(number).copied().ok_or(EINVAL)
     }
 }
 
 impl fmt::Display for Family {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Plain => "plain",
-        })
+        f.write_str(self.name)
     }
 }

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Models of IOMMU hardware. Nothing here knows a driver or a core.
+//!
+//! A family is a [`model::Model`]: pure functions over the words of its tables. A
+//! [`machine::Machine`] makes live hardware of it. The plain family is too simple for that.
 
+pub(crate) mod frozen;
+pub(crate) mod machine;
+pub(crate) mod memory;
+pub(crate) mod model;
 pub(crate) mod plain;
+pub(crate) mod step;
 mod walk;
-
-use crate::kapi::table_memory::Table;
 
 /// Where one DMA access of an endpoint ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,7 @@ pub(crate) enum Reach {
 
 /// Memory that hardware reads page tables from.
 pub(crate) trait Memory: Send + Sync {
-    /// The table at an address; `None` where an entry that was read torn points to nothing.
-    fn table(&self, address: u64) -> Option<Table<'_>>;
+    /// A word of the table at an address; `None` where there is no table, as where an entry that
+    /// was read torn points to nothing.
+    fn word(&self, table: u64, index: u32) -> Option<u64>;
 }

@@ -24,15 +24,13 @@ use crate::{
     },
     mark,
     mock::{
+        endpoint::InstanceConfig,
         fault::{
             Op,
             Rule, //
         },
         hw::Reach,
-        plain::{
-            PlainConfig,
-            FORMER_KERNEL, //
-        },
+        unit::FORMER_KERNEL, //
     },
     rig::{
         Kernel,
@@ -84,9 +82,9 @@ fn instance_goes_with_its_last_domain() -> Outcome {
 }
 
 fn device_without_a_default_domain_is_not_taken() -> Outcome {
-    let config = PlainConfig {
+    let config = InstanceConfig {
         has_identity: false,
-        ..PlainConfig::default()
+        ..InstanceConfig::default()
     };
     let mut kernel = Kernel::with(config, 1, |_, _| ())?;
     check_eq!(kernel.plug(0), Err(ENODEV));
@@ -95,10 +93,10 @@ fn device_without_a_default_domain_is_not_taken() -> Outcome {
 }
 
 fn without_a_blocked_domain_a_page_table_blocks(setting: &Setting) -> Outcome {
-    let config = PlainConfig {
+    let config = InstanceConfig {
         has_blocked: false,
         release_to_blocked: false,
-        ..PlainConfig::default()
+        ..InstanceConfig::default()
     };
     let mut kernel = Kernel::with(config, setting.members, |_, _| ())?;
     for id in 0..setting.members {
@@ -121,9 +119,9 @@ fn without_a_blocked_domain_a_page_table_blocks(setting: &Setting) -> Outcome {
 }
 
 fn without_pasid_domains_there_are_none_to_be_had() -> Outcome {
-    let config = PlainConfig {
+    let config = InstanceConfig {
         pasid_domains: false,
-        ..PlainConfig::default()
+        ..InstanceConfig::default()
     };
     let mut kernel = Kernel::with(config, 1, |_, _| ())?;
     kernel.plug(0)?;
@@ -145,12 +143,16 @@ fn allocation_fails_as_the_driver_says() -> Outcome {
 
 fn domain_must_fit_every_member(setting: &Setting) -> Outcome {
     let narrow = setting.members - 1;
-    let mut kernel = Kernel::with(PlainConfig::default(), setting.members, |id, endpoint| {
-        endpoint.bits = match id == narrow {
-            true => 32,
-            false => 48,
-        };
-    })?;
+    let mut kernel = Kernel::with(
+        InstanceConfig::default(),
+        setting.members,
+        |id, endpoint| {
+            endpoint.bits = match id == narrow {
+                true => 32,
+                false => 48,
+            };
+        },
+    )?;
     for id in 0..setting.members {
         kernel.plug(id)?;
     }
@@ -171,7 +173,7 @@ fn domain_must_fit_every_member(setting: &Setting) -> Outcome {
 }
 
 fn deferred_device_is_left_alone_until_it_is_used() -> Outcome {
-    let mut kernel = Kernel::with(PlainConfig::default(), 1, |_, e| e.deferred = true)?;
+    let mut kernel = Kernel::with(InstanceConfig::default(), 1, |_, e| e.deferred = true)?;
     kernel.plug(0)?;
     let rig: &mut dyn Rig = &mut kernel;
     let former = Reach::Memory(FORMER_KERNEL + mark::IOVA);
@@ -191,11 +193,15 @@ fn device_with_a_direct_range_is_never_blocked(setting: &Setting) -> Outcome {
         size: 0x1000,
         kind: RegionKind::Direct,
     };
-    let mut kernel = Kernel::with(PlainConfig::default(), setting.members, |id, endpoint| {
-        if id == last {
-            endpoint.region = Some(direct);
-        }
-    })?;
+    let mut kernel = Kernel::with(
+        InstanceConfig::default(),
+        setting.members,
+        |id, endpoint| {
+            if id == last {
+                endpoint.region = Some(direct);
+            }
+        },
+    )?;
     for id in 0..setting.members {
         kernel.plug(id)?;
     }
@@ -205,7 +211,7 @@ fn device_with_a_direct_range_is_never_blocked(setting: &Setting) -> Outcome {
     rig.check_all(setting.members, rig.home())?;
     // It is left where firmware can go on.
     rig.unplug(last)?;
-    let truth = rig.plain().dma(EndpointId(last), None, direct.start);
+    let truth = rig.mock().dma(EndpointId(last), None, direct.start);
     check_eq!(truth, Reach::Memory(direct.start));
     Ok(())
 }

@@ -72,7 +72,7 @@ fn mapped_pages_translate() -> Outcome {
             0 => Reach::Aborted,
             _ => Reach::Memory(paddr),
         };
-        check_eq!(kernel.plain().dma(EndpointId(0), None, iova), reach);
+        check_eq!(kernel.mock().dma(EndpointId(0), None, iova), reach);
     }
     check_eq!(domain.unmap(4 * PAGE, 3 * PAGE), 3 * PAGE);
     check_eq!(domain.iova_to_phys(0x4000), 0);
@@ -116,7 +116,7 @@ fn failed_map_leaves_nothing_mapped() -> Outcome {
     let (iova, size) = (BIG - PAGE, BIG + 2 * PAGE);
     let paddr = PADDR + iova as u64;
     check_eq!(domain.map(iova, paddr, size, Prot::RW), Err(ENOMEM));
-    check_eq!(rig.plain().faults().hits(), 1);
+    check_eq!(rig.mock().faults().hits(), 1);
     for at in [0, PAGE, BIG, BIG + PAGE] {
         check_eq!(domain.iova_to_phys((iova + at) as u64), 0);
     }

@@ -18,12 +18,12 @@ use crate::{
         WarnCounter, //
     },
     mock::{
+        endpoint::InstanceConfig, //
         fault::{
             Op,
             Rule, //
         },
         hw::Reach,
-        plain::PlainConfig, //
     },
     rig::{
         HandleNo,
@@ -210,12 +210,16 @@ fn handle_that_replaces_itself_is_warned_of(setting: &Setting) -> Outcome {
 
 fn members_without_pasids_are_left_out(setting: &Setting) -> Outcome {
     let last = setting.members - 1;
-    let mut kernel = Kernel::with(PlainConfig::default(), setting.members, |id, endpoint| {
-        endpoint.max_pasids = match id == last {
-            true => 0,
-            false => PASIDS,
-        };
-    })?;
+    let mut kernel = Kernel::with(
+        InstanceConfig::default(),
+        setting.members,
+        |id, endpoint| {
+            endpoint.max_pasids = match id == last {
+                true => 0,
+                false => PASIDS,
+            };
+        },
+    )?;
     for id in 0..setting.members {
         kernel.plug(id)?;
     }
@@ -231,7 +235,7 @@ fn members_without_pasids_are_left_out(setting: &Setting) -> Outcome {
 
 fn number_of_pasids_is_exact() -> Outcome {
     for count in [1, 2, 3, 7, 1000] {
-        let config = PlainConfig::default();
+        let config = InstanceConfig::default();
         let mut kernel = Kernel::with(config, 1, |_, endpoint| endpoint.max_pasids = count)?;
         kernel.plug(0)?;
         let domain = kernel.domain()?;

@@ -16,12 +16,12 @@ use crate::{
         WarnCounter, //
     },
     mock::{
+        endpoint::InstanceConfig, //
         fault::{
             Op,
             Rule, //
         },
         hw::Reach,
-        plain::PlainConfig, //
     },
     recorder::Call,
     rig::{
@@ -120,7 +120,7 @@ fn last_member_on_a_users_domain_is_warned_of(setting: &Setting) -> Outcome {
 
 fn new_member_goes_where_its_group_is(setting: &Setting) -> Outcome {
     let members = setting.members;
-    let mut kernel = Kernel::with(PlainConfig::default(), members + 3, |_, _| ())?;
+    let mut kernel = Kernel::with(InstanceConfig::default(), members + 3, |_, _| ())?;
     for id in 0..members {
         kernel.plug(id)?;
     }
@@ -145,7 +145,7 @@ fn new_member_goes_where_its_group_is(setting: &Setting) -> Outcome {
 
 fn new_member_that_cannot_follow_is_not_taken(setting: &Setting) -> Outcome {
     let members = setting.members;
-    let mut kernel = Kernel::with(PlainConfig::default(), members + 1, |_, _| ())?;
+    let mut kernel = Kernel::with(InstanceConfig::default(), members + 1, |_, _| ())?;
     for id in 0..members {
         kernel.plug(id)?;
     }
@@ -171,7 +171,7 @@ fn new_member_that_cannot_follow_is_not_taken(setting: &Setting) -> Outcome {
 
 fn device_that_the_driver_refuses_is_not_taken(setting: &Setting) -> Outcome {
     let members = setting.members;
-    let mut kernel = Kernel::with(PlainConfig::default(), members, |_, _| ())?;
+    let mut kernel = Kernel::with(InstanceConfig::default(), members, |_, _| ())?;
     for id in 0..members {
         (&kernel as &dyn Rig).fail(Rule::once(Op::Probe, EIO))?;
         check_eq!(kernel.plug(id), Err(ENODEV));
@@ -204,7 +204,7 @@ fn device_comes_back_into_a_new_group(setting: &Setting) -> Outcome {
 }
 
 fn keys_make_groups() -> Outcome {
-    let config = PlainConfig::default();
+    let config = InstanceConfig::default();
     let mut kernel = Kernel::with(config, 6, |id, endpoint| endpoint.group = (id / 2).into())?;
     for id in 0..6 {
         kernel.plug(id)?;

@@ -11,10 +11,10 @@ use crate::{
     mock::{
         family::{
             Family,
-            Look,
             Shape, //
         },
-        fault::FaultPlan, //
+        fault::FaultPlan,
+        shell::Mock, //
     },
 };
 use kernel::{
@@ -23,11 +23,20 @@ use kernel::{
     sync::Arc, //
 };
 
+/// What an instance is to be.
+#[derive(Clone, Copy)]
+pub(super) struct What {
+    pub(super) family: Family,
+    /// By number in the family's list.
+    pub(super) protocol: u32,
+    pub(super) shape: Shape,
+}
+
 /// An instance with its endpoints.
 pub(super) struct Instance {
     family: Family,
     endpoints: KVec<Endpoint>,
-    look: Arc<dyn Look>,
+    mock: Arc<dyn Mock>,
     _iommu: Arc<Iommu>,
 }
 
@@ -36,15 +45,15 @@ impl Instance {
     ///
     /// # Errors
     ///
-    /// Those of [`Family::build`], [`Iommu::register`] and [`Endpoint::plug`]. Nothing is left
+    /// Those of [`Family::build_shape`], [`Iommu::register`] and [`Endpoint::plug`]. Nothing is left
     /// then.
-    pub(super) fn new(
-        family: Family,
-        name: &CStr,
-        shape: Shape,
-        faults: Arc<FaultPlan>,
-    ) -> Result<Self> {
-        let mock = family.build(shape, faults)?;
+    pub(super) fn new(name: &CStr, what: What, faults: Arc<FaultPlan>) -> Result<Self> {
+        let What {
+            family,
+            protocol,
+            shape,
+        } = what;
+        let mock = family.build_shape(shape, protocol, faults)?;
         let name = CString::try_from_fmt(fmt!("iommu_mock.{name}"))?;
         let iommu = Iommu::register(mock.driver, name)?;
         let mut plugged = KVec::new();
@@ -54,7 +63,7 @@ impl Instance {
         Ok(Self {
             family,
             endpoints: plugged,
-            look: mock.look,
+            mock: mock.mock,
             _iommu: iommu,
         })
     }
@@ -80,7 +89,7 @@ impl Instance {
     }
 
     /// Its hardware.
-    pub(super) fn look(&self) -> &dyn Look {
-        &*self.look
+    pub(super) fn mock(&self) -> &dyn Mock {
+        &*self.mock
     }
 }

@@ -4,7 +4,10 @@
 
 use super::{
     faults,
-    instance::Instance,
+    instance::{
+        Instance,
+        What, //
+    },
     quota::Share,
     refuse,
     run,
@@ -28,7 +31,8 @@ use crate::{
     mock::{
         family::{
             Family,
-            Shape, //
+            Shape,
+            FAMILIES, //
         },
         fault::FaultPlan, //
     },
@@ -46,15 +50,6 @@ const MAX_PASIDS: u32 = 1 << 20;
 /// So many group numbers fit into one attribute.
 const MAX_GROUPS: u32 = 512;
 
-/// Families by name; those without a value are not there yet.
-const FAMILIES: &[(&str, Option<Family>)] = &[
-    ("plain", Some(Family::Plain)),
-    ("vtd", None),
-    ("amd", None),
-    ("smmuv3", None),
-    ("s390", None),
-];
-
 /// The data of such a directory, which comes with a child `faults`.
 pub(super) type InstanceDir = WithChild<Config>;
 
@@ -71,6 +66,7 @@ pub(super) struct Config {
 
 struct State {
     family: Family,
+    protocol: u32,
     shape: Shape,
     /// Nothing above changes while there is an instance.
     running: Option<Running>,
@@ -104,7 +100,8 @@ impl InstanceDir {
         let faults = faults::directory(plan.clone())?;
         let copy: CString = name.try_into()?;
         let state = State {
-            family: Family::Plain,
+            family: Family::try_from(0)?,
+            protocol: 0,
             shape: Shape {
                 endpoints: 1,
                 group_size: 1,
@@ -144,7 +141,12 @@ impl Config {
             return Err(self.refuse(ENOSPC, fmt!("has more than {MAX_GROUPS} groups")));
         }
         let faults = self.faults.clone();
-        let running = run(&self.shared.dir, &self.name, state.family, shape, faults);
+        let what = What {
+            family: state.family,
+            protocol: state.protocol,
+            shape,
+        };
+        let running = run(&self.shared.dir, &self.name, what, faults);
         state.running = Some(running.map_err(|e| self.refuse(e, fmt!("failed: {e:?}")))?);
         Ok(())
     }
@@ -182,10 +184,12 @@ impl configfs::AttributeOperations<0> for InstanceDir {
     }
 
     fn store(this: &Self, page: &[u8]) -> Result {
-        let written = Written::new("family", page)?;
-        let family = written.one_of(FAMILIES)?;
-        let family = family.ok_or_else(|| written.refuse(fmt!("there is no such mock yet")))?;
-        this.configure(|state| state.family = family)
+        let at = Written::new("family", page)?.position(FAMILIES, |family| family.name)?;
+        let family = FAMILIES.get(at).copied().ok_or(EINVAL)?;
+        this.configure(|state| {
+            state.family = family;
+            state.protocol = 0;
+        })
     }
 }
 
@@ -193,14 +197,17 @@ impl configfs::AttributeOperations<0> for InstanceDir {
 impl configfs::AttributeOperations<1> for InstanceDir {
     type Data = Self;
 
-    fn show(_this: &Self, page: &mut Page) -> Result<usize> {
-        text::show(page, fmt!("store\n"))
+    fn show(this: &Self, page: &mut Page) -> Result<usize> {
+        let state = this.state.lock();
+        let name = state.family.protocols.get(state.protocol as usize);
+        text::show(page, fmt!("{}\n", name.copied().unwrap_or("?")))
     }
 
     fn store(this: &Self, page: &[u8]) -> Result {
-        // An attach of the plain family is a single store, and nothing else.
-        Written::new("protocol", page)?.one_of(&[("store", ())])?;
-        this.configure(|_| ())
+        let written = Written::new("protocol", page)?;
+        let protocols = this.state.lock().family.protocols;
+        let protocol = written.position(protocols, |name| name)?;
+        this.configure(|state| state.protocol = protocol as u32)
     }
 }
 

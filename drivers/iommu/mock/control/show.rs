@@ -10,7 +10,7 @@ use crate::{
         Member, //
     },
     iommu::EndpointId,
-    mock::family::Look,
+    mock::shell::Mock,
 };
 use kernel::{
     fmt,
@@ -20,7 +20,7 @@ use kernel::{
 /// Writes one line per member: endpoint, group, the domain that the kernel's core believes it is
 /// on, where the hardware sends its DMA, and whether these agree.
 pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let look = instance.look();
+    let mock = instance.mock();
     for group in instance.groups().map(Endpoint::group) {
         let members = group.members().map_err(|_| fmt::Error)?;
         for Member { endpoint, believed } in &members {
@@ -28,9 +28,9 @@ pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Re
                 "endpoint {} group {} believed {} hardware {} {}\n",
                 endpoint.0,
                 group.number(),
-                ShownBelief(look, believed),
-                ShownTruth(look, *endpoint),
-                verdict(look, *endpoint, believed),
+                ShownBelief(mock, believed),
+                ShownTruth(mock, *endpoint),
+                verdict(mock, *endpoint, believed),
             ))?;
         }
     }
@@ -39,31 +39,31 @@ pub(super) fn belief(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Re
 
 /// Writes one number per line.
 pub(super) fn stats(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let look = instance.look();
+    let mock = instance.mock();
     let mut differing = 0;
     for group in instance.groups().map(Endpoint::group) {
         let members = group.members().map_err(|_| fmt::Error)?;
-        let differs = |m: &&Member| verdict(look, m.endpoint, &m.believed) == DIFFER;
+        let differs = |m: &&Member| verdict(mock, m.endpoint, &m.believed) == DIFFER;
         differing += members.iter().filter(differs).count();
     }
     f.write_fmt(fmt!("family {}\n", instance.family()))?;
     f.write_fmt(fmt!("endpoints {}\n", instance.endpoints().len()))?;
     f.write_fmt(fmt!("groups {}\n", instance.groups().count()))?;
     f.write_fmt(fmt!("differing {differing}\n"))?;
-    f.write_fmt(fmt!("faults {}\n", look.faults()))
+    f.write_fmt(fmt!("faults {}\n", mock.faults().hits()))
 }
 
 const AGREE: &str = "agree";
 const DIFFER: &str = "differ";
 
-fn verdict(look: &dyn Look, endpoint: EndpointId, believed: &Believed) -> &'static str {
+fn verdict(mock: &dyn Mock, endpoint: EndpointId, believed: &Believed) -> &'static str {
     match believed {
-        Believed::On(domain) if look.is_on(endpoint, domain) => AGREE,
+        Believed::On(domain) if mock.is_on(endpoint, domain) => AGREE,
         Believed::On(_) | Believed::Foreign | Believed::Nothing => DIFFER,
     }
 }
 
-struct ShownBelief<'a>(&'a dyn Look, &'a Believed);
+struct ShownBelief<'a>(&'a dyn Mock, &'a Believed);
 
 impl fmt::Display for ShownBelief<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -75,7 +75,7 @@ impl fmt::Display for ShownBelief<'_> {
     }
 }
 
-struct ShownTruth<'a>(&'a dyn Look, EndpointId);
+struct ShownTruth<'a>(&'a dyn Mock, EndpointId);
 
 impl fmt::Display for ShownTruth<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

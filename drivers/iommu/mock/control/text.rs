@@ -83,11 +83,18 @@ impl<'a> Written<'a> {
     ///
     /// EINVAL where no name fits.
     pub(super) fn one_of<T: Copy>(&self, names: &[(&str, T)]) -> Result<T> {
-        let found = names.iter().find(|(name, _)| *name == self.word);
-        match found {
-            Some((_, value)) => Ok(*value),
-            None => Err(self.refuse(fmt!("must be {}", Names(names)))),
-        }
+        let at = self.position(names, |(name, _)| name)?;
+        names.get(at).map(|(_, value)| *value).ok_or(EINVAL)
+    }
+
+    /// Which of `items` has that name.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL where none has.
+    pub(super) fn position<T>(&self, items: &[T], name: fn(&T) -> &str) -> Result<usize> {
+        let found = items.iter().position(|item| name(item) == self.word);
+        found.ok_or_else(|| self.refuse(fmt!("must be {}", Names(items, name))))
     }
 
     /// Refuses it with EINVAL.
@@ -102,13 +109,13 @@ impl<'a> Written<'a> {
     }
 }
 
-struct Names<'a, T>(&'a [(&'a str, T)]);
+struct Names<'a, T>(&'a [T], fn(&T) -> &str);
 
 impl<T> fmt::Display for Names<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, (name, _)) in self.0.iter().enumerate() {
+        for (at, item) in self.0.iter().enumerate() {
             f.write_str(if at == 0 { "" } else { ", " })?;
-            f.write_str(name)?;
+            f.write_str((self.1)(item))?;
         }
         Ok(())
     }

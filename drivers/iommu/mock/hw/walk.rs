@@ -15,7 +15,7 @@ pub(super) fn x86_64(memory: &dyn Memory, root: u64, levels: u32, iova: u64) -> 
     }
     while shift > 12 {
         shift -= 9;
-        let entry = memory.table(table)?.load((iova >> shift) as u32 & 0x1ff);
+        let entry = memory.word(table, (iova >> shift) as u32 & 0x1ff)?;
         let (present, page_size) = (entry & 1 != 0, entry & 0x80 != 0);
         if !present {
             return None;

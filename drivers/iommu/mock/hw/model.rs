@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a family's hardware does with words, as pure functions.
+//!
+//! [`Machine`](super::machine::Machine) runs them live, one deterministic choice at a time. The
+//! judge runs the same functions over everything that hardware may choose.
+
+use super::Memory;
+use kernel::fmt;
+
+/// Most words of an entry.
+pub(crate) const WORDS: usize = 8;
+
+/// Most entries that one lookup reads.
+pub(crate) const DEPTH: usize = 6;
+
+/// Who does a DMA access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Requester {
+    /// Number by which the IOMMU knows the endpoint: source id, device id, stream id, handle.
+    pub(crate) id: u32,
+    /// The PASID that the access is tagged with.
+    pub(crate) pasid: Option<u32>,
+}
+
+/// What keys a line of an IOTLB, as the family composes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tag(pub(crate) u64);
+
+/// A command as it stands in a queue. Two words are enough for every command that a model knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Command(pub(crate) [u64; 2]);
+
+/// An entry that hardware has to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fetch {
+    /// Address of the first word.
+    pub(crate) at: u64,
+    /// How many words.
+    pub(crate) words: u32,
+    /// Words that are read in one go; a power of two.
+    pub(crate) unit: u32,
+    /// Which kind of entry: the family numbers them. Keys the entry cache together with the
+    /// requester, and with the address.
+    pub(crate) kind: u8,
+    /// Whether hardware may keep the entry after the access.
+    pub(crate) cached: bool,
+}
+
+/// An entry as hardware got hold of it; words behind its end are 0.
+pub(crate) type Words = [u64; WORDS];
+
+/// One stage of translation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stage {
+    /// Address of the root of the page table.
+    pub(crate) root: u64,
+    /// Depth, in the family's own terms.
+    pub(crate) levels: u32,
+    /// Which format, in the family's own terms.
+    pub(crate) format: u8,
+}
+
+/// How an access is translated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Translation {
+    /// Keys the IOTLB.
+    pub(crate) tag: Tag,
+    /// The first stage, or the only one.
+    pub(crate) first: Stage,
+    /// What translates the results of the first stage, and the addresses of its tables.
+    pub(crate) second: Option<Stage>,
+}
+
+/// What a lookup does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Read this entry.
+    Fetch(Fetch),
+    /// Abort the access; why, in a word or two.
+    Abort(&'static str),
+    /// Pass the access through untranslated.
+    Bypass,
+    /// Translate it.
+    Translate(Translation),
+}
+
+/// A firmware call and its operands, for families that have such a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Operation code.
+    pub(crate) op: u8,
+    /// Whom it is about.
+    pub(crate) id: u32,
+    /// Operands.
+    pub(crate) operands: [u64; 3],
+}
+
+/// What firmware answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Answer {
+    /// Condition code; 0 is success.
+    pub(crate) cc: u8,
+    /// Status that explains another one.
+    pub(crate) status: u8,
+}
+
+impl Answer {
+    /// Success.
+    pub(crate) const DONE: Self = Self { cc: 0, status: 0 };
+}
+
+/// See the module. A value is one instance's registers, which do not change: bases of tables,
+/// modes, and what hardware may choose.
+pub(crate) trait Model: Send + Sync + 'static {
+    /// Goes on with a lookup that has read `read` so far, first entry first.
+    fn next(&self, from: Requester, read: &[Words]) -> Next;
+
+    /// Walks page tables and returns where `iova` goes to, or `None` where the access is aborted.
+    /// Tells `visit` the address of every table it reads, before it does.
+    fn walk(
+        &self,
+        memory: &dyn Memory,
+        by: &Translation,
+        iova: u64,
+        visit: &mut dyn FnMut(u64),
+    ) -> Option<u64>;
+
+    /// Whether a command makes hardware forget an entry that it read as `words`, for `from`.
+    fn drops_entry(&self, command: Command, from: Requester, of: &Fetch, words: &Words) -> bool;
+
+    /// Whether a command makes hardware forget what it knows of `iova` under a tag.
+    fn drops_translation(&self, command: Command, tag: Tag, iova: u64) -> bool;
+
+    /// Whether a command makes hardware forget which tables it went through under a tag.
+    fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool;
+
+    /// Carries a firmware call out on the words of the entry that it is about, and says what is to
+    /// be forgotten. Only families whose entries are written by firmware have this.
+    fn call(&self, _entry: &mut Words, _call: Call) -> Called {
+        Called {
+            answer: Answer { cc: 3, status: 0 },
+            forget: false,
+        }
+    }
+
+    /// The address of the entry that a firmware call is about.
+    fn called(&self, _call: Call) -> Option<u64> {
+        None
+    }
+
+    /// Writes a command in the words of its manual.
+    fn show_command(&self, command: Command, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Writes a firmware call in the words of its manual.
+    fn show_call(&self, call: Call, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "call {} {:x?}", call.op, call.operands)
+    }
+
+    /// Writes a tag in the words of its manual.
+    fn show_tag(&self, tag: Tag, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Writes an entry in the words of its manual.
+    fn show_entry(&self, kind: u8, words: &Words, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// What a firmware call did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Called {
+    /// The answer.
+    pub(crate) answer: Answer,
+    /// All that was known of the function's translations is forgotten.
+    pub(crate) forget: bool,
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can be seen of an instance, whatever its driver and the core believe.
+
+use super::{
+    super::{
+        fault::FaultPlan,
+        hw::Reach,
+        unit::{
+            Seen,
+            Space as _,
+            Target,
+            Unit, //
+        },
+    },
+    Shell,
+};
+use crate::iommu::{
+    Domain,
+    Driver,
+    EndpointId,
+    Pasid, //
+};
+use kernel::{
+    fmt,
+    sync::Arc, //
+};
+
+/// An instance of any family: its driver, and its hardware, that can be looked into.
+pub(crate) trait Mock: Driver {
+    /// The rules by which it fails.
+    fn faults(&self) -> &Arc<FaultPlan>;
+
+    /// Does one DMA access of an endpoint.
+    fn dma(&self, endpoint: EndpointId, pasid: Option<Pasid>, iova: u64) -> Reach;
+
+    /// Whether the hardware sends the DMA of an endpoint where `domain` says.
+    fn is_on(&self, endpoint: EndpointId, domain: &Domain) -> bool;
+
+    /// Writes in a word or two where the hardware sends the DMA of an endpoint.
+    fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Writes in the same words where `domain` says.
+    fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+impl<U: Unit> Shell<U> {
+    fn expected(domain: &Domain) -> Option<Seen> {
+        Some(match Self::translation(domain)? {
+            Target::Blocked => Seen::Blocked,
+            Target::Identity => Seen::Identity,
+            Target::Paging(space) => Seen::Paging(space.number()),
+        })
+    }
+}
+
+impl<U: Unit> Mock for Shell<U> {
+    fn faults(&self) -> &Arc<FaultPlan> {
+        &self.faults
+    }
+
+    fn dma(&self, endpoint: EndpointId, pasid: Option<Pasid>, iova: u64) -> Reach {
+        self.unit.dma(endpoint.0, pasid.map(Pasid::get), iova)
+    }
+
+    fn is_on(&self, endpoint: EndpointId, domain: &Domain) -> bool {
+        let expected = Self::expected(domain);
+        expected.is_some() && self.unit.seen(endpoint.0) == expected
+    }
+
+    fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.unit.seen(endpoint.0) {
+            None => f.write_str("no endpoint"),
+            Some(seen) => seen.show(f),
+        }
+    }
+
+    fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match Self::expected(domain) {
+            None => f.write_str("foreign"),
+            Some(seen) => seen.show(f),
+        }
+    }
+}
+
+impl Seen {
+    fn show(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Seen::Blocked => f.write_str("blocked"),
+            Seen::Identity => f.write_str("identity"),
+            Seen::Paging(0) => f.write_str("unknown table"),
+            Seen::Paging(number) => write!(f, "table {number}"),
+        }
+    }
+}

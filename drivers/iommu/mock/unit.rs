@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a family has to bring: one instance of its hardware, and how it is programmed.
+//!
+//! [`Shell`](super::shell::Shell) makes a driver of the contract of it, the same for every family:
+//! endpoints, fixed domains, faults.
+
+use super::{
+    endpoint::{
+        EndpointConfig,
+        InstanceConfig, //
+    },
+    hw::{
+        frozen::Frozen,
+        Reach, //
+    },
+};
+use crate::iommu::{
+    Aperture,
+    AttachError,
+    Attached,
+    Gather,
+    PagingFlags,
+    Progress,
+    Prot, //
+};
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+/// Where the first GiB of DMA of a deferred endpoint goes by the table of the former kernel.
+pub(crate) const FORMER_KERNEL: u64 = 1 << 46;
+
+/// The page table of a paging domain, with the tag under which hardware caches what is in it, and
+/// the list of whom to flush. Methods as in [`Paging`](crate::iommu::Paging).
+pub(crate) trait Space: Send + Sync + 'static {
+    /// A number that no other space of the family has.
+    fn number(&self) -> u64;
+
+    /// Supported page sizes in bytes, one bit each.
+    fn page_sizes(&self) -> u64;
+
+    /// The most that can be mapped.
+    fn aperture(&self) -> Aperture;
+
+    /// Maps `count` pages of `page` bytes.
+    fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, prot: Prot) -> Progress;
+
+    /// Unmaps up to `count` pages of `page` bytes and returns the bytes unmapped.
+    fn unmap(&self, iova: u64, page: u64, count: u64, gather: &mut Gather) -> u64;
+
+    /// The physical address behind `iova`.
+    fn iova_to_phys(&self, iova: u64) -> Option<u64>;
+
+    /// Makes the hardware forget what `gather` collected, tables included.
+    fn sync(&self, gather: &Gather);
+
+    /// Tells the hardware of new mappings, where it has to be told.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, EIO.
+    fn sync_map(&self, _iova: u64, _size: u64) -> Result {
+        Ok(())
+    }
+
+    /// Adds a copy of the page tables, for the judge.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    fn freeze(&self, into: &mut Frozen) -> Result;
+}
+
+/// Where DMA is to go.
+pub(crate) enum Target<S> {
+    /// Nowhere.
+    Blocked,
+    /// Untranslated.
+    Identity,
+    /// Where a page table says.
+    Paging(Arc<S>),
+}
+
+impl<S> Clone for Target<S> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Blocked => Self::Blocked,
+            Self::Identity => Self::Identity,
+            Self::Paging(space) => Self::Paging(space.clone()),
+        }
+    }
+}
+
+/// What entries in memory say of a requester, whatever caches hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// DMA is aborted.
+    Blocked,
+    /// DMA is not translated.
+    Identity,
+    /// DMA is translated by the space of this number, or by none that is known: 0.
+    Paging(u64),
+}
+
+/// See the module. All methods may sleep; those that change an endpoint are called under the mutex
+/// of its group, those for endpoints of different groups at the same time.
+pub(crate) trait Unit: Send + Sync + Sized + 'static {
+    /// Name of the family.
+    const NAME: &'static str;
+
+    /// Names of the ways to update entries; the first is what Linux does.
+    const PROTOCOLS: &'static [&'static str];
+
+    /// Each PASID can have a domain of its own.
+    const PASID: bool;
+
+    /// Page tables of the family.
+    type Space: Space;
+
+    /// Makes an instance as firmware leaves it: endpoints numbered from 0 have their DMA passed
+    /// through, except deferred ones, whose first GiB goes to [`FORMER_KERNEL`].
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a configuration that cannot be, ENOMEM.
+    fn new(config: &InstanceConfig, endpoints: &[EndpointConfig]) -> Result<Arc<Self>>;
+
+    /// Makes an empty page table that fits an endpoint.
+    ///
+    /// # Errors
+    ///
+    /// EOPNOTSUPP where `flags` ask for what there is not, ENOSPC without a tag, ENOMEM.
+    fn new_space(self: &Arc<Self>, endpoint: u32, flags: PagingFlags) -> Result<Arc<Self::Space>>;
+
+    /// Says whether the endpoint, or a PASID of it, can go there at all. Silent, without side
+    /// effect.
+    ///
+    /// # Errors
+    ///
+    /// [`AttachError::Incompatible`], or what the family says to a request that is wrong.
+    fn check(
+        &self,
+        endpoint: u32,
+        pasid: Option<u32>,
+        to: &Target<Self::Space>,
+    ) -> Result<(), AttachError>;
+
+    /// Sends the DMA of an endpoint, or of a PASID of it, there. [`Self::check`] has said that it
+    /// can. Blocked ends the use of a PASID.
+    ///
+    /// # Errors
+    ///
+    /// Those of the family. Where DMA then goes is the family's to say.
+    fn attach(
+        &self,
+        endpoint: u32,
+        pasid: Option<u32>,
+        to: &Target<Self::Space>,
+    ) -> Result<Attached, AttachError>;
+
+    /// Blocks all DMA of an endpoint, PASIDs included, unless `keep` says to leave what is without
+    /// PASID alone. Drops every reference to a space that is no longer used.
+    fn release(&self, endpoint: u32, keep: bool);
+
+    /// Does one DMA access; aborted where there is no such endpoint.
+    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach;
+
+    /// What entries say of the endpoint's DMA without PASID; `None` where there is no such one.
+    fn seen(&self, endpoint: u32) -> Option<Seen>;
+}
