@@ -2,6 +2,7 @@
 
 //! The family of mock IOMMUs: models of hardware, and a driver for each.
 
+pub(crate) mod amd;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod control;
 pub(crate) mod endpoint;
@@ -13,7 +14,10 @@ pub(crate) mod fault;
 pub(crate) mod hw;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod plain;
+pub(crate) mod s390;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod shell;
+pub(crate) mod smmuv3;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod unit;
+pub(crate) mod vtd;

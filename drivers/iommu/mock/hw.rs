@@ -5,12 +5,16 @@
 //! A family is a [`model::Model`]: pure functions over the words of its tables. A
 //! [`machine::Machine`] makes live hardware of it. The plain family is too simple for that.
 
+pub(crate) mod amd;
 pub(crate) mod frozen;
 pub(crate) mod machine;
 pub(crate) mod memory;
 pub(crate) mod model;
 pub(crate) mod plain;
+pub(crate) mod s390;
+pub(crate) mod smmuv3;
 pub(crate) mod step;
+pub(crate) mod vtd;
 mod walk;
 
 /// Where one DMA access of an endpoint ends.

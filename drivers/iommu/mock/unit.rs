@@ -12,6 +12,11 @@ use super::{
     },
     hw::{
         frozen::Frozen,
+        machine::Machine,
+        model::{
+            Model,
+            Requester, //
+        },
         Reach, //
     },
 };
@@ -169,4 +174,21 @@ pub(crate) trait Unit: Send + Sync + Sized + 'static {
 
     /// What entries say of the endpoint's DMA without PASID; `None` where there is no such one.
     fn seen(&self, endpoint: u32) -> Option<Seen>;
+}
+
+/// A unit whose hardware is a [`Machine`], so that the judge can explore what its driver does.
+pub(crate) trait Modelled: Unit {
+    /// The hardware of the family.
+    type Model: Model;
+
+    /// The hardware.
+    fn machine(&self) -> &Machine<Self::Model>;
+
+    /// Under which names the DMA of an endpoint, or of a PASID of it, arrives: its own first, then
+    /// its aliases.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV where there is no such endpoint, ENOMEM.
+    fn requesters(&self, endpoint: u32, pasid: Option<u32>) -> Result<KVec<Requester>>;
 }
