@@ -149,7 +149,11 @@ fn run(dir: &debugfs::Dir, name: &CStr, what: What, faults: Arc<FaultPlan>) -> R
     let instance = Instance::new(name, what, faults)?;
     let files = dir.scope(instance, name, |instance, dir| {
         dir.read_callback_file(c"belief", instance, &show::belief);
+        dir.read_callback_file(c"commands", instance, &show::commands);
+        dir.read_callback_file(c"entries", instance, &show::entries);
+        dir.read_callback_file(c"iotlb", instance, &show::iotlb);
         dir.read_callback_file(c"stats", instance, &show::stats);
+        dir.read_callback_file(c"trace", instance, &show::trace);
     });
     KBox::pin_init(files, GFP_KERNEL)
 }

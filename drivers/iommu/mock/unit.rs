@@ -12,7 +12,10 @@ use super::{
     },
     hw::{
         frozen::Frozen,
-        machine::Machine,
+        machine::{
+            Inspect,
+            Machine, //
+        },
         model::{
             Model,
             Requester, //
@@ -174,6 +177,12 @@ pub(crate) trait Unit: Send + Sync + Sized + 'static {
 
     /// What entries say of the endpoint's DMA without PASID; `None` where there is no such one.
     fn seen(&self, endpoint: u32) -> Option<Seen>;
+
+    /// The hardware with all it remembers, and under which name the endpoint's DMA without PASID
+    /// arrives there; `None` for a family that is too simple for that.
+    fn inspect(&self, _endpoint: u32) -> Option<(&dyn Inspect, Requester)> {
+        None
+    }
 }
 
 /// A unit whose hardware is a [`Machine`], so that the judge can explore what its driver does.

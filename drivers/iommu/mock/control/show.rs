@@ -10,7 +10,10 @@ use crate::{
         Member, //
     },
     iommu::EndpointId,
-    mock::shell::Mock,
+    mock::{
+        hw::machine::Inspect,
+        shell::Mock, //
+    },
 };
 use kernel::{
     fmt,
@@ -50,7 +53,54 @@ pub(super) fn stats(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Res
     f.write_fmt(fmt!("endpoints {}\n", instance.endpoints().len()))?;
     f.write_fmt(fmt!("groups {}\n", instance.groups().count()))?;
     f.write_fmt(fmt!("differing {differing}\n"))?;
-    f.write_fmt(fmt!("faults {}\n", mock.faults().hits()))
+    f.write_fmt(fmt!("faults {}\n", mock.faults().hits()))?;
+    let Some(counts) = hardware(instance).map(Inspect::counts) else {
+        return Ok(());
+    };
+    f.write_fmt(fmt!("stores {}\n", counts.stores))?;
+    f.write_fmt(fmt!("commands {}\n", counts.commands))?;
+    f.write_fmt(fmt!("waits {}\n", counts.waits))?;
+    f.write_fmt(fmt!("calls {}\n", counts.calls))?;
+    f.write_fmt(fmt!("wild {}\n", counts.wild))
+}
+
+/// Writes the table entries of each member, outermost first, in the words of the manual.
+pub(super) fn entries(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for id in (0..).map(EndpointId).take(instance.endpoints().len()) {
+        match instance.mock().inspect(id) {
+            None => {
+                f.write_fmt(fmt!("endpoint {} ", id.0))?;
+                instance.mock().show(id, f)?;
+                f.write_str("\n")?;
+            }
+            Some((hardware, from)) => {
+                f.write_fmt(fmt!("endpoint {} as {:#x}\n", id.0, from.id))?;
+                hardware.show_entries(from, f)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes the lines of the IOTLB: tag, address, and where to.
+pub(super) fn iotlb(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    hardware(instance).map_or(Ok(()), |hardware| hardware.show_iotlb(f))
+}
+
+/// Writes the latest commands and firmware calls, numbered as in `trace`.
+pub(super) fn commands(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    hardware(instance).map_or(Ok(()), |hardware| hardware.show_commands(f))
+}
+
+/// Writes the latest steps of the driver, numbered.
+pub(super) fn trace(instance: &Instance, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    hardware(instance).map_or(Ok(()), |hardware| hardware.show_trace(f))
+}
+
+/// The hardware of a family that has more than a register.
+fn hardware(instance: &Instance) -> Option<&dyn Inspect> {
+    let (hardware, _) = instance.mock().inspect(EndpointId(0))?;
+    Some(hardware)
 }
 
 const AGREE: &str = "agree";

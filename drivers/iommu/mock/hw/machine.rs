@@ -6,8 +6,12 @@
 //! forget, and carries commands out no earlier than it must, when somebody waits for them.
 
 mod caches;
+mod trace;
 
-use self::caches::Caches;
+use self::{
+    caches::Caches,
+    trace::Trace, //
+};
 use super::{
     memory::EntryMemory,
     model::{
@@ -36,6 +40,7 @@ use crate::kapi::{
     Mutex, //
 };
 use kernel::{
+    fmt,
     prelude::*,
     sync::Arc, //
 };
@@ -62,6 +67,7 @@ struct State {
     caches: Caches,
     queue: KVec<Command>,
     tape: Option<KVVec<Step>>,
+    trace: Trace,
     counts: Counts,
 }
 
@@ -94,6 +100,7 @@ impl<M: Model> Machine<M> {
                 caches: Caches::new(),
                 queue: KVec::new(),
                 tape: None,
+                trace: Trace::new(),
                 counts: Counts::default(),
             };
             Ok(try_pin_init!(Self {
@@ -269,11 +276,6 @@ impl<M: Model> Machine<M> {
         look_up(&self.model, &mut self.state.lock(), from, false)
     }
 
-    /// What was done so far.
-    pub(crate) fn counts(&self) -> Counts {
-        self.state.lock().counts
-    }
-
     /// Writes steps down from now on.
     pub(crate) fn start_tape(&self) {
         self.state.lock().tape = Some(KVVec::new());
@@ -292,12 +294,64 @@ impl<M: Model> Machine<M> {
     pub(crate) fn entries(&self) -> Result<EntryMemory> {
         self.state.lock().entries.copy()
     }
+}
 
-    /// Calls `f` for every line of the IOTLB: tag, address, where to.
-    pub(crate) fn for_each_line(&self, mut f: impl FnMut(Tag, u64, u64)) {
-        for (tag, iova, to) in self.state.lock().caches.lines() {
-            f(tag, iova, to);
+/// What can be seen of an instance while it runs, whatever its family. May sleep.
+pub(crate) trait Inspect: Send + Sync {
+    /// Writes the entries that a lookup goes through, in the words of the manual, a line each.
+    fn show_entries(&self, from: Requester, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Writes the lines of the IOTLB.
+    fn show_iotlb(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Writes the commands and calls of late.
+    fn show_commands(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// Writes the steps of late.
+    fn show_trace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+
+    /// What was done so far.
+    fn counts(&self) -> Counts;
+}
+
+impl<M: Model> Inspect for Machine<M> {
+    fn show_entries(&self, from: Requester, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state.lock();
+        let mut read = [Words::default(); DEPTH];
+        for depth in 0..DEPTH {
+            let Next::Fetch(fetch) = self.model.next(from, read.get(..depth).unwrap_or(&[])) else {
+                break;
+            };
+            let (Some(words), Some(slot)) = (state.entries.entry(&fetch), read.get_mut(depth))
+            else {
+                return f.write_str("  no such table\n");
+            };
+            *slot = words;
+            f.write_str("  ")?;
+            self.model.show_entry(fetch.kind, &words, f)?;
+            f.write_str("\n")?;
         }
+        Ok(())
+    }
+
+    fn show_iotlb(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (tag, iova, to) in self.state.lock().caches.lines() {
+            self.model.show_tag(tag, f)?;
+            write!(f, " {iova:#x} -> {to:#x}\n")?;
+        }
+        Ok(())
+    }
+
+    fn show_commands(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.lock().trace.show_commands(&self.model, f)
+    }
+
+    fn show_trace(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.state.lock().trace.show(&self.model, f)
+    }
+
+    fn counts(&self) -> Counts {
+        self.state.lock().counts
     }
 }
 
@@ -318,6 +372,7 @@ impl Store {
 
 impl State {
     fn write_down(&mut self, step: Step) {
+        self.trace.add(step);
         if let Some(tape) = &mut self.tape {
             // Without memory the tape is useless, and must not pass for whole.
             if tape.push(step, GFP_KERNEL).is_err() {

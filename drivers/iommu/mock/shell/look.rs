@@ -5,7 +5,11 @@
 use super::{
     super::{
         fault::FaultPlan,
-        hw::Reach,
+        hw::{
+            machine::Inspect,
+            model::Requester,
+            Reach, //
+        },
         unit::{
             Seen,
             Space as _,
@@ -40,6 +44,9 @@ pub(crate) trait Mock: Driver {
     /// Writes in a word or two where the hardware sends the DMA of an endpoint.
     fn show(&self, endpoint: EndpointId, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 
+    /// The hardware of endpoints from 0 on, and their names there; see [`Unit::inspect`].
+    fn inspect(&self, endpoint: EndpointId) -> Option<(&dyn Inspect, Requester)>;
+
     /// Writes in the same words where `domain` says.
     fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
@@ -73,6 +80,10 @@ impl<U: Unit> Mock for Shell<U> {
             None => f.write_str("no endpoint"),
             Some(seen) => seen.show(f),
         }
+    }
+
+    fn inspect(&self, endpoint: EndpointId) -> Option<(&dyn Inspect, Requester)> {
+        self.unit.inspect(endpoint.0)
     }
 
     fn show_domain(&self, domain: &Domain, f: &mut fmt::Formatter<'_>) -> fmt::Result {
