@@ -5,6 +5,7 @@
 #[path = "../rust"]
 mod rust {
     pub(crate) mod ccore;
+    pub(crate) mod dma;
     pub(crate) mod group;
     pub(crate) mod iommu;
     pub(crate) mod kapi;
@@ -17,6 +18,7 @@ mod drivers {
 use drivers::mock;
 use rust::{
     ccore,
+    dma,
     group,
     iommu,
     kapi,

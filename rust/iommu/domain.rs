@@ -10,7 +10,10 @@ use super::{
 use core::any::Any;
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        SetOnce, //
+    },
 };
 
 /// What a domain does with DMA.
@@ -42,6 +45,7 @@ pub(crate) struct Domain {
     kind: Kind,
     driver: DriverKey,
     data: KBox<dyn DomainData>,
+    cookie: SetOnce<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Domain {
@@ -52,7 +56,14 @@ impl Domain {
     /// ENOMEM.
     pub(crate) fn new<T: DomainData>(kind: Kind, driver: DriverKey, data: T) -> Result<Arc<Self>> {
         let data = KBox::new(data, GFP_KERNEL)?;
-        Ok(Arc::new(Self { kind, driver, data }, GFP_KERNEL)?)
+        let cookie = SetOnce::new();
+        let domain = Self {
+            kind,
+            driver,
+            data,
+            cookie,
+        };
+        Ok(Arc::new(domain, GFP_KERNEL)?)
     }
 
     /// What it does with DMA.
@@ -69,6 +80,23 @@ impl Domain {
     /// finds nothing here and answers [`Incompatible`](super::AttachError::Incompatible).
     pub(crate) fn data<T: Any>(&self) -> Option<&T> {
         self.data.as_any().downcast_ref()
+    }
+
+    /// Gives it a part of whoever uses it, which goes with it. Works once.
+    ///
+    /// # Errors
+    ///
+    /// EBUSY where it has one.
+    pub(crate) fn set_cookie(&self, cookie: Arc<dyn Any + Send + Sync>) -> Result {
+        match self.cookie.populate(cookie) {
+            true => Ok(()),
+            false => Err(EBUSY),
+        }
+    }
+
+    /// That part, if it is a `T`.
+    pub(crate) fn cookie<T: Any>(&self) -> Option<&T> {
+        self.cookie.as_ref()?.downcast_ref()
     }
 
     /// The page table, if it has one.
@@ -136,6 +164,10 @@ pub(crate) trait Paging: Send + Sync {
 
     /// Makes the hardware forget what `gather` collected.
     fn sync(&self, gather: &Gather);
+
+    /// Takes back the tables that `gather` collected, which a flush has covered by now that was
+    /// not [`Self::sync`] of `gather`.
+    fn give_back(&self, gather: &Gather);
 
     /// Tells the hardware of new mappings, where it has to be told.
     ///

@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import Callable
 
-from . import check, demo, docs, lint, modules, purge, rust_analyzer, setup, shell, suites
+from . import check, demo, docs, lint, modules, purge, report, rust_analyzer, setup, shell, suites
 from .session import Session
 from .settings import Settings
 from .tally import Tally
@@ -42,6 +42,7 @@ COMMANDS: dict[str, Callable[[Session], int]] = {
     "uml": _always(lambda session: shell.run(session, False)),
     "vm": _always(lambda session: shell.run(session, True)),
     "docs": _always(docs.run),
+    "report": _always(report.run),
     "rust-analyzer": _always(rust_analyzer.run),
     "purge": _always(lambda session: purge.run()),
     "modules": _always(lambda session: modules.for_kdir(session.settings, "modules")),

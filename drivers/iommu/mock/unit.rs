@@ -64,6 +64,9 @@ pub(crate) trait Space: Send + Sync + 'static {
     /// Makes the hardware forget what `gather` collected, tables included.
     fn sync(&self, gather: &Gather);
 
+    /// Takes back the tables that `gather` collected, which another flush has covered by now.
+    fn give_back(&self, gather: &Gather);
+
     /// Tells the hardware of new mappings, where it has to be told.
     ///
     /// # Errors

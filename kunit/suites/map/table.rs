@@ -226,6 +226,8 @@ impl Paging for Table {
         Some(leaf.1 + (iova - leaf.0))
     }
 
+    fn give_back(&self, _gather: &Gather) {}
+
     fn sync(&self, gather: &Gather) {
         if let Some((first, last)) = gather.range() {
             self.inner.lock().note(Call::Sync(first, last));

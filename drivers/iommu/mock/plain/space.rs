@@ -107,6 +107,10 @@ impl Space for PlainSpace {
         self.words.give_back(gather);
     }
 
+    fn give_back(&self, gather: &Gather) {
+        self.words.give_back(gather);
+    }
+
     fn freeze(&self, into: &mut Frozen) -> Result {
         self.words
             .for_each_table(&mut |at, count, read| into.add(at, count, read))

@@ -140,6 +140,10 @@ impl<U: Unit> Paging for PagingDomain<U> {
         self.space.sync(gather);
     }
 
+    fn give_back(&self, gather: &Gather) {
+        self.space.give_back(gather);
+    }
+
     fn sync_map(&self, iova: u64, size: u64) -> Result {
         match self.faults.hit(Op::SyncMap, None, Some(Kind::Paging)) {
             Some(fault) => Err(fault.error),

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Caches of IOVA ranges that were freed and will soon be wanted again.
+//!
+//! For each CPU and each power of two of pages two stacks, and a depot of full ones behind them, as
+//! in the magazine allocator (Bonwick and Adams, "Magazines and Vmem", 2001), which
+//! [`drivers/iommu/iova.c`](srctree/drivers/iommu/iova.c) has too.
+
+use kernel::{
+    cpu::{
+        nr_cpu_ids,
+        CpuId, //
+    },
+    new_spinlock,
+    prelude::*,
+    sync::SpinLock, //
+};
+
+/// Sizes that are cached: 1, 2, 4, ... pages.
+const SIZES: usize = 6;
+
+/// The largest of them.
+pub(super) const CACHED_PAGES: u64 = 1 << (SIZES - 1);
+
+/// Ranges in a stack.
+const STACK: usize = 127;
+
+/// Full stacks in a depot.
+const DEPOT: usize = 32;
+
+struct Stack {
+    pages: [u64; STACK],
+    count: usize,
+}
+
+impl Stack {
+    /// # Errors
+    ///
+    /// ENOMEM.
+    fn new(flags: kernel::alloc::Flags) -> Result<KBox<Self>> {
+        let stack = Self {
+            pages: [0; STACK],
+            count: 0,
+        };
+        Ok(KBox::new(stack, flags)?)
+    }
+
+    fn push(&mut self, page: u64) -> bool {
+        match self.pages.get_mut(self.count) {
+            Some(slot) => {
+                *slot = page;
+                self.count += 1;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The latest range that is not above `limit`.
+    #[inline]
+    fn pop(&mut self, limit: u64) -> Option<u64> {
+        let used = self.pages.get_mut(..self.count)?;
+        let at = used.iter().rposition(|page| *page <= limit)?;
+        let last = used.len() - 1;
+        used.swap(at, last);
+        self.count = last;
+        used.last().copied()
+    }
+}
+
+struct Pair {
+    loaded: KBox<Stack>,
+    previous: KBox<Stack>,
+}
+
+/// The stacks of one CPU, by size.
+#[pin_data]
+struct Local {
+    #[pin]
+    pairs: SpinLock<KVec<Pair>>,
+}
+
+/// Full stacks of one size.
+#[pin_data]
+struct Depot {
+    #[pin]
+    full: SpinLock<KVec<KBox<Stack>>>,
+}
+
+/// See the module.
+#[pin_data]
+pub(super) struct Caches {
+    locals: KVec<Pin<KBox<Local>>>,
+    depots: KVec<Pin<KBox<Depot>>>,
+}
+
+impl Caches {
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(super) fn new() -> impl PinInit<Self, Error> {
+        pin_init::pin_init_scope(|| {
+            let mut locals = KVec::new();
+            for _ in 0..nr_cpu_ids() {
+                let mut pairs = KVec::with_capacity(SIZES, GFP_KERNEL)?;
+                for _ in 0..SIZES {
+                    let pair = Pair {
+                        loaded: Stack::new(GFP_KERNEL)?,
+                        previous: Stack::new(GFP_KERNEL)?,
+                    };
+                    pairs.push(pair, GFP_KERNEL)?;
+                }
+                let local = pin_init!(Local { pairs <- new_spinlock!(pairs, "Caches::pairs") });
+                locals.push(KBox::pin_init(local, GFP_KERNEL)?, GFP_KERNEL)?;
+            }
+            let mut depots = KVec::new();
+            for _ in 0..SIZES {
+                let full = KVec::with_capacity(DEPOT, GFP_KERNEL)?;
+                let depot = pin_init!(Depot { full <- new_spinlock!(full, "Caches::full") });
+                depots.push(KBox::pin_init(depot, GFP_KERNEL)?, GFP_KERNEL)?;
+            }
+            Ok(try_pin_init!(Self { locals, depots }))
+        })
+    }
+
+    fn local(&self) -> Option<&Local> {
+        let cpu = CpuId::current().as_u32() as usize;
+        self.locals.get(cpu).map(|local| &**local)
+    }
+
+    /// Takes a range of `pages` pages, a cached size, that starts no higher than what `limit`
+    /// allows.
+    #[inline]
+    pub(super) fn take(&self, pages: u64, limit: u64) -> Option<u64> {
+        let size = pages.trailing_zeros() as usize;
+        let limit = limit.checked_sub(pages - 1)?;
+        let mut pairs = self.local()?.pairs.lock();
+        let pair = pairs.get_mut(size)?;
+        if let Some(page) = pair.loaded.pop(limit) {
+            return Some(page);
+        }
+        if pair.previous.count != 0 {
+            core::mem::swap(&mut pair.loaded, &mut pair.previous);
+            return pair.loaded.pop(limit);
+        }
+        if pair.loaded.count == 0 {
+            let mut full = self.depots.get(size)?.full.lock();
+            pair.loaded = full.pop()?;
+            drop(full);
+            return pair.loaded.pop(limit);
+        }
+        None
+    }
+
+    /// Keeps a range, or gives it and others to `release`.
+    #[inline]
+    pub(super) fn put(&self, page: u64, pages: u64, release: &mut dyn FnMut(u64)) {
+        let size = pages.trailing_zeros() as usize;
+        let Some(local) = self.local() else {
+            return release(page);
+        };
+        let overflow = {
+            let mut pairs = local.pairs.lock();
+            let Some(pair) = pairs.get_mut(size) else {
+                return release(page);
+            };
+            if pair.loaded.push(page) {
+                return;
+            }
+            core::mem::swap(&mut pair.loaded, &mut pair.previous);
+            if pair.loaded.push(page) {
+                return;
+            }
+            // Both are full: one goes to the depot.
+            let Ok(mut fresh) = Stack::new(GFP_ATOMIC) else {
+                drop(pairs);
+                return release(page);
+            };
+            fresh.push(page);
+            let full = core::mem::replace(&mut pair.loaded, fresh);
+            self.keep(size, full)
+        };
+        if let Some(stack) = overflow {
+            stack.release(release);
+        }
+    }
+
+    /// Puts a full stack into the depot, or returns it.
+    fn keep(&self, size: usize, stack: KBox<Stack>) -> Option<KBox<Stack>> {
+        let Some(depot) = self.depots.get(size) else {
+            return Some(stack);
+        };
+        let mut full = depot.full.lock();
+        match full.len() < DEPOT {
+            true => full.push_within_capacity(stack).err().map(|e| e.0),
+            false => Some(stack),
+        }
+    }
+
+    /// Gives everything to `release`.
+    pub(super) fn drain(&self, release: &mut dyn FnMut(u64)) {
+        for local in &self.locals {
+            for size in 0..SIZES {
+                for _ in 0..2 {
+                    let Ok(empty) = Stack::new(GFP_KERNEL) else {
+                        return;
+                    };
+                    let taken = {
+                        let mut pairs = local.pairs.lock();
+                        let Some(pair) = pairs.get_mut(size) else {
+                            continue;
+                        };
+                        core::mem::swap(&mut pair.loaded, &mut pair.previous);
+                        core::mem::replace(&mut pair.loaded, empty)
+                    };
+                    taken.release(release);
+                }
+            }
+        }
+        for depot in &self.depots {
+            loop {
+                let taken = depot.full.lock().pop();
+                match taken {
+                    Some(stack) => stack.release(release),
+                    None => break,
+                }
+            }
+        }
+    }
+}
+
+impl Stack {
+    fn release(&self, release: &mut dyn FnMut(u64)) {
+        for page in self.pages.iter().take(self.count) {
+            release(*page);
+        }
+    }
+}
