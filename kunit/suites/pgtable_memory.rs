@@ -7,12 +7,15 @@ use crate::{
         Gather,
         Prot, //
     },
-    kapi::kunit::{
-        check,
-        check_eq,
-        kunit_suite,
-        note,
-        Outcome, //
+    kapi::{
+        kunit::{
+            check,
+            check_eq,
+            kunit_suite,
+            note,
+            Outcome, //
+        },
+        table_memory::TableMemory, //
     },
     pgtable::{
         Fixed,
@@ -44,6 +47,7 @@ kunit_suite! {
     iommu_mock_pgtable_memory:
     tables_are_handed_out_empty: each Form in FORMS;
     an_address_of_no_table_finds_none: each Form in FORMS;
+    a_walk_finds_the_words_wherever_they_are: each Form in FORMS;
     no_allocation_that_fails_leaves_a_trace: each Form in FORMS;
     the_record_makes_the_same_words: each Form in FORMS;
 }
@@ -98,6 +102,43 @@ fn an_address_of_no_table_finds_none(form: &Form) -> Outcome {
         }
         for address in [0, PAGE, 1 << 30, u64::MAX, 1 << 63, root ^ (1 << 44)] {
             check!(memory.at(address).is_none(), "a table at {address:#x}");
+        }
+        Ok(())
+    }
+    on_format!(form, body)
+}
+
+fn a_walk_finds_the_words_wherever_they_are(form: &Form) -> Outcome {
+    fn body<F: Format>(levels: u32) -> Outcome {
+        let table = table::<F>(levels)?;
+        let memory = table.store();
+        let [small, large] = F::SIZES;
+        // Before there is any memory nothing is near.
+        let none = KBox::pin_init(TableMemory::new(F::SIZES), GFP_KERNEL)?;
+        check!(none.near(small).load_far(table.top().root, 0).is_none());
+        for level in 0..levels {
+            let mut first_chunk = 0;
+            for number in 0..60u64 {
+                let address = memory.alloc(F::class(level))?;
+                let words = memory.at(address).ok_or(EINVAL)?;
+                words.store(3, number);
+                words.store(words.len() - 1, !number);
+                // Also with the size of other tables, of which there are none near then.
+                for near in [memory.near(small), memory.near(large)] {
+                    check_eq!(near.load_far(address, 3), Some(number));
+                    check_eq!(near.load_far(address, words.len() - 1), Some(!number));
+                    check!(near.load(address, words.len()).is_none());
+                    check_eq!(near.at(address).ok_or(EINVAL)?.load(3), number);
+                    first_chunk += u32::from(near.load(address, 3).is_some());
+                    // Whatever this finds: not memory that is none.
+                    for bit in ones(u64::MAX) {
+                        let _ = near.load_far(address ^ bit, words.len() - 1);
+                        let _ = near.at(address ^ bit).map(|wrong| wrong.load(0));
+                    }
+                    let _ = near.load_far(address, u32::MAX);
+                }
+            }
+            check!(first_chunk < 2 * 60, "all are near");
         }
         Ok(())
     }

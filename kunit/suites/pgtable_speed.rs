@@ -73,6 +73,12 @@ const SHAPES: [Shape; 4] = [
     shape("512 pages of 4 KiB", PAGE, 512, 500),
 ];
 
+/// Where is looked up: the pages of one table, and of more than are near the root.
+const LOOKS: [(&str, u64, u32); 2] = [
+    ("iova_to_phys", 2 << 20, 100),
+    ("iova_to_phys in 64 MiB", 64 << 20, 3),
+];
+
 const fn shape(name: &'static str, page: u64, count: u64, times: u32) -> Shape {
     Shape {
         name,
@@ -139,17 +145,23 @@ fn measure<F: Format>(pair: &Pair) -> Outcome {
         report(pair, name, times, &mut a, &mut b)?;
     }
 
-    check!(Timed::map(&*ours, IOVA, IOVA, PAGE, 512));
-    // In halves, as 2 MiB at once are one page.
-    for at in [IOVA, IOVA + (1 << 20)] {
-        check_eq!(theirs.map(at, at, 1 << 20, Prot::RW.0), (1 << 20, Ok(())));
+    for (what, len, times) in LOOKS {
+        check!(Timed::map(&*ours, IOVA, IOVA, PAGE, len / PAGE));
+        // One by one, so that both have leaves of this size.
+        for at in (IOVA..IOVA + len).step_by(PAGE as usize) {
+            check_eq!(theirs.map(at, at, PAGE, Prot::RW.0), (PAGE, Ok(())));
+        }
+        let (mut a, mut b) = ([0; ROUNDS], [0; ROUNDS]);
+        for (a, b) in a.iter_mut().zip(&mut b) {
+            *a = time_look(&*ours, len, times)?;
+            *b = theirs.time_look(IOVA, len, times).ok_or(EIO)?;
+        }
+        let looks = times * (len / PAGE) as u32;
+        report(pair, what, looks, &mut a, &mut b)?;
+        check_eq!(Timed::unmap(&*ours, IOVA, len), len);
+        check_eq!(theirs.unmap(IOVA, len), len);
     }
-    let (mut a, mut b) = ([0; ROUNDS], [0; ROUNDS]);
-    for (a, b) in a.iter_mut().zip(&mut b) {
-        *a = time_look(&*ours, 100)?;
-        *b = theirs.time_look(IOVA, 2 << 20, 100).ok_or(EIO)?;
-    }
-    report(pair, "iova_to_phys", 100 * 512, &mut a, &mut b)
+    Ok(())
 }
 
 fn time_map(table: &dyn Timed, oa: u64, page: u64, count: u64, times: u32) -> Result<u64> {
@@ -167,14 +179,16 @@ fn time_map(table: &dyn Timed, oa: u64, page: u64, count: u64, times: u32) -> Re
     u64::try_from(time).map_err(|_| EIO)
 }
 
-fn time_look(table: &dyn Timed, times: u32) -> Result<u64> {
+fn time_look(table: &dyn Timed, len: u64, times: u32) -> Result<u64> {
     let table = black_box(table);
+    let pages = len / PAGE;
     let start = Instant::<Monotonic>::now();
     let mut good = true;
     for _ in 0..times {
-        for at in 0..512 {
-            let iova = IOVA + at * PAGE;
+        let mut iova = IOVA;
+        for _ in 0..pages {
             good &= table.look(iova) == Some(iova);
+            iova = iova.wrapping_add(PAGE);
         }
     }
     let time = start.elapsed().as_nanos();

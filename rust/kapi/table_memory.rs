@@ -9,6 +9,14 @@
 //! Memory that was a table once stays one until all of it goes, so that readers need no lock: at
 //! worst they see a table that is used for something else by then.
 
+mod area;
+
+pub(crate) use area::{
+    Near,
+    Table, //
+};
+
+use area::Area;
 use core::{
     marker::PhantomData,
     ptr,
@@ -35,15 +43,20 @@ use kernel::{
 /// Sizes of tables that one memory can hold.
 pub(crate) const CLASSES: usize = 2;
 
-/// An address is this plus the number of the chunk and the offset in it: within what every format
+/// The address of the first chunk; the others lie below it, one after the other. So this is a bit
+/// that the addresses of the first chunk have, and no others. They are all within what every format
 /// can hold, and away from where tests put data.
-const FIRST: u64 = 1 << 45;
+const FIRST: u64 = 1 << 46;
 
 /// Base-2 logarithm of the bytes of addresses that a chunk has.
 const CHUNK_SHIFT: u32 = 38;
 
 /// The first chunk of a class has this many tables, each further one twice as many as the last.
 const FIRST_CHUNK_LG2: u32 = 3;
+const FIRST_TABLES: u64 = 1 << FIRST_CHUNK_LG2;
+
+/// Sizes of tables in the first chunk that a walk keeps at hand: up to 2048 words.
+const FIRST_SIZES: usize = 12;
 
 /// Chunks of a class.
 const CHUNKS: usize = 20;
@@ -51,6 +64,7 @@ const CHUNKS: usize = 20;
 /// See the module.
 #[pin_data]
 pub(crate) struct TableMemory {
+    first: First,
     /// Those of one class after the other.
     chunks: [Chunk; CLASSES * CHUNKS],
     #[pin]
@@ -59,12 +73,26 @@ pub(crate) struct TableMemory {
     large: Class,
 }
 
+/// The first chunk once more, as [`Near`] needs it.
+///
+/// # Invariants
+///
+/// Each of `below` is more than any address, or [`FIRST`] less 1; then neither that nor `biased`
+/// changes any more, and [`FIRST`] bytes behind `biased` are the [`FIRST_TABLES`] tables of the
+/// first chunk, which have `1 << n` words, `n` being the index in `below`.
+struct First {
+    /// By size, so that whoever asks with one that is not that of these tables finds none.
+    below: [AtomicU64; FIRST_SIZES],
+    biased: AtomicPtr<AtomicU64>,
+}
+
 /// Memory for a number of tables.
 ///
 /// # Invariants
 ///
-/// `limit` is 0, or `at` points to `limit` words that are initialised, and live and stay in place
-/// as long as the [`TableMemory`]. `limit` is a multiple of `words`, which is a power of two.
+/// `limit` is 0, or `at` points to `limit` bytes of words that are initialised, and live and stay
+/// in place as long as the [`TableMemory`]; then neither changes any more. `limit` is a multiple of
+/// the size of `words` words, which is a power of two.
 struct Chunk {
     limit: AtomicU64,
     at: AtomicPtr<AtomicU64>,
@@ -98,19 +126,6 @@ struct Free {
     allowed: u32,
 }
 
-/// A table that may be read by anybody and written by its users.
-///
-/// # Invariants
-///
-/// `at` points to `words` words that are initialised, and live as long as the memory, `'a`.
-#[derive(Clone, Copy)]
-pub(crate) struct Table<'a> {
-    at: ptr::NonNull<AtomicU64>,
-    words: u32,
-    address: u64,
-    memory: PhantomData<&'a TableMemory>,
-}
-
 /// The size of tables of a class.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TableSize {
@@ -132,6 +147,11 @@ impl TableMemory {
     pub(crate) fn new(sizes: [TableSize; CLASSES]) -> impl PinInit<Self> {
         let [small, large] = sizes;
         pin_init!(Self {
+            // INVARIANT: All of `below` are more than any address.
+            first: First {
+                below: [const { AtomicU64::new(u64::MAX) }; FIRST_SIZES],
+                biased: AtomicPtr::new(ptr::null_mut()),
+            },
             chunks: core::array::from_fn(|number| {
                 // INVARIANT: The limit is 0.
                 Chunk {
@@ -158,6 +178,7 @@ impl TableMemory {
                 break taken;
             }
             class.add_chunk(chunks)?;
+            self.bring_near();
         };
         let address = class.address(number);
         if let Some(table) = self.at(address) {
@@ -184,32 +205,44 @@ impl TableMemory {
     #[inline]
     pub(crate) fn at(&self, address: u64) -> Option<Table<'_>> {
         let (number, offset) = Self::split(address);
-        let chunk = self.chunks.get(number)?;
-        let limit = chunk.limit.load(Acquire);
-        let offset = offset & !(u64::from(chunk.words).wrapping_sub(1));
-        if offset >= limit {
-            return None;
-        }
-        // SAFETY: By the type invariant of `Chunk`, as the limit is not 0.
-        let start = unsafe { ptr::NonNull::new_unchecked(chunk.at.load(Relaxed)) };
-        // INVARIANT: By the type invariant of `Chunk`, and as `limit` is a multiple of `words`.
-        Some(Table {
-            // SAFETY: By the type invariant of `Chunk` there are more words.
-            at: unsafe { start.add(offset as usize) },
-            words: chunk.words,
-            address,
-            memory: PhantomData,
-        })
+        let area = self.chunks.get(number)?.area();
+        area.table(offset, address)
     }
 
-    /// The number of the chunk of an address, which may be none, and the word in it.
+    /// Where to look up what a walk of a page table comes to, whose tables are of this size.
+    #[inline]
+    pub(crate) fn near(&self, size: TableSize) -> Near<'_> {
+        Near::new(self, size)
+    }
+
+    /// Reads the word that is `index` words behind an address, in whatever table.
+    #[inline]
+    pub(crate) fn load(&self, address: u64, index: u32) -> Option<u64> {
+        let (number, offset) = Self::split(address);
+        let area = self.chunks.get(number)?.area();
+        area.load(offset.wrapping_add(u64::from(index) << 3))
+    }
+
+    /// Lets [`Near`] know of the first chunk, if it is there.
+    fn bring_near(&self) {
+        let [chunk, ..] = &self.chunks;
+        let Area { limit, at, .. } = chunk.area();
+        let below = self.first.below.get(chunk.words.trailing_zeros() as usize);
+        if let (Some(below), true) = (below, limit != 0) {
+            // INVARIANT: By that of `Chunk`; this is its final size, and whoever comes second
+            // stores the same. Whoever sees `below` sees the pointer.
+            let biased = at.wrapping_byte_sub(FIRST as usize);
+            self.first.biased.store(biased, Relaxed);
+            below.store(FIRST - 1, Release);
+        }
+    }
+
+    /// The number of the chunk of an address, which may be none, and the byte in it.
     #[inline]
     fn split(address: u64) -> (usize, u64) {
-        let at = address.wrapping_sub(FIRST);
-        (
-            (at >> CHUNK_SHIFT) as usize,
-            (at & ((1 << CHUNK_SHIFT) - 1)) >> 3,
-        )
+        let inside = (1 << CHUNK_SHIFT) - 1;
+        let behind = (FIRST | inside).wrapping_sub(address);
+        ((behind >> CHUNK_SHIFT) as usize, address & inside)
     }
 
     /// Tables handed out.
@@ -229,6 +262,21 @@ impl TableMemory {
         match class {
             0 => &self.small,
             _ => &self.large,
+        }
+    }
+}
+
+impl Chunk {
+    /// The memory that is there by now.
+    #[inline]
+    fn area(&self) -> Area<'_> {
+        // INVARIANT: By that of `Chunk`, as the limit is loaded first: unless it is 0, the pointer
+        // is the one that was stored before it.
+        Area {
+            limit: self.limit.load(Acquire),
+            at: self.at.load(Relaxed),
+            words: self.words,
+            memory: PhantomData,
         }
     }
 }
@@ -256,13 +304,13 @@ impl Class {
         let lg2 = biased.ilog2();
         let chunk = u64::from(lg2 - FIRST_CHUNK_LG2) + self.chunk as u64;
         let offset = (biased - (1 << lg2)) * u64::from(self.words) * 8;
-        FIRST + (chunk << CHUNK_SHIFT) + offset
+        FIRST - (chunk << CHUNK_SHIFT) + offset
     }
 
-    /// The number of the table that is so many words into a chunk of this class.
+    /// The number of the table that is so many bytes into a chunk of this class.
     fn number(&self, chunk: usize, offset: u64) -> u32 {
         let before = ((1 << chunk) - 1) << FIRST_CHUNK_LG2;
-        before + (offset >> self.words.trailing_zeros()) as u32
+        before + (offset >> (self.words.trailing_zeros() + 3)) as u32
     }
 
     fn give_back(&self, number: u32) {
@@ -312,7 +360,7 @@ impl Class {
         chunk.at.store(words, Relaxed);
         chunk
             .limit
-            .store((added * self.words as usize) as u64, Release);
+            .store((added * self.words as usize * 8) as u64, Release);
         // Not under the lock: giving much memory back may sleep.
         drop(free);
         drop(old);
@@ -343,60 +391,3 @@ impl Free {
         Ok(taken)
     }
 }
-
-impl Table<'_> {
-    /// Its address.
-    #[inline]
-    pub(crate) fn address(self) -> u64 {
-        self.address
-    }
-
-    /// Its words.
-    pub(crate) fn len(self) -> u32 {
-        self.words
-    }
-
-    /// Reads a word; 0 behind the end of the table.
-    #[inline]
-    pub(crate) fn load(self, index: u32) -> u64 {
-        self.word(index).map_or(0, |word| word.load(Relaxed))
-    }
-
-    /// Writes a word; nothing behind the end of the table.
-    #[inline]
-    pub(crate) fn store(self, index: u32, value: u64) {
-        if let Some(word) = self.word(index) {
-            word.store(value, Relaxed);
-        }
-    }
-
-    /// Replaces a word that is `old`, after everything written before.
-    ///
-    /// # Errors
-    ///
-    /// The word, if it is another one.
-    #[inline]
-    pub(crate) fn replace(self, index: u32, old: u64, new: u64) -> Result<(), u64> {
-        match self.word(index) {
-            Some(word) => word
-                .compare_exchange(old, new, Release, Acquire)
-                .map(|_| ()),
-            None => Err(0),
-        }
-    }
-
-    #[inline]
-    fn word(&self, index: u32) -> Option<&AtomicU64> {
-        if index >= self.words {
-            return None;
-        }
-        // SAFETY: By the type invariant there are `words` words, which live as long as the memory
-        // that `self` borrows.
-        Some(unsafe { self.at.add(index as usize).as_ref() })
-    }
-}
-
-// SAFETY: A table is a reference to atomics, which may be used by any thread.
-unsafe impl Send for Table<'_> {}
-// SAFETY: As for `Send`.
-unsafe impl Sync for Table<'_> {}

@@ -3,7 +3,7 @@
 //! Which pages hardware has written to.
 
 use super::{
-    table::Found,
+    table::Leaf,
     Format,
     PageTable,
     Slot,
@@ -25,10 +25,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Marks the slot that maps `iova` as written to, as hardware does. Returns whether there is
     /// one that can be.
     pub(crate) fn write_by_hardware(&self, iova: u64) -> bool {
-        while let Some(Found {
-            table, word, index, ..
-        }) = self.find(iova)
-        {
+        while let Some((table, Leaf { index, word, .. })) = self.find(iova) {
             let written = F::dirtied(word);
             // Of a slot that changed meanwhile hardware looks at the new word.
             if table.replace(index, word, written).is_ok() {

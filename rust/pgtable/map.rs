@@ -27,6 +27,7 @@ use crate::{
         },
     },
 };
+use core::ops::Range;
 use kernel::prelude::*;
 
 /// Why a range cannot be mapped.
@@ -158,23 +159,24 @@ impl<F: Format, S: Store> PageTable<F, S> {
     #[inline]
     fn table_of(&self, iova: u64, leaves: u32) -> Option<Table<'_>> {
         let Top { root, level: top } = self.top();
-        let covered = iova.checked_shr(Self::span_lg2(top)).unwrap_or(0) == 0;
-        if !covered || (F::DYNAMIC_TOP && leaves >= top) {
+        if !self.covers(top, iova) || (F::DYNAMIC_TOP && leaves >= top) {
             return None;
         }
-        let mut table = self.at(root)?;
+        let near = self.near();
+        let mut table = root;
         macro_rules! go_down {
             ($($level:literal)+) => {$(
-                if $level < F::LEVELS.1 && $level <= top && $level > leaves {
-                    match F::slot(table.load(Self::index(iova, $level)), $level) {
-                        Slot::Table(below) => table = self.at(below)?,
+                if Self::has_level(top, $level) && $level > leaves {
+                    let word = near.load_far(table, Self::index(iova, $level))?;
+                    match F::slot(word, $level) {
+                        Slot::Table(below) => table = below,
                         Slot::Leaf { .. } | Slot::Empty => return None,
                     }
                 }
             )+};
         }
         go_down!(5 4 3 2 1);
-        Some(table)
+        near.at(table)
     }
 
     /// Fills several tables, or tables that have to be made.
@@ -228,8 +230,15 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let wanted = len.wrapping_sub(*done).wrapping_shr(F::shift(level));
         let end = first.wrapping_add(wanted.min(u64::from(room)) as u32);
         let slots = Self::run_mask(size_lg2, level).wrapping_add(1);
-        let mut oa = oa.wrapping_add(*done);
-        let mut index = first;
+        let oa = oa.wrapping_add(*done);
+        let mut index = match (slots, level) {
+            // Once more, with a level that is known.
+            (1, 0) => self.put_ones(table, first..end, oa, 0, prot),
+            (1, _) => self.put_ones(table, first..end, oa, level, prot),
+            _ => first,
+        };
+        let put = u64::from(index.wrapping_sub(first));
+        let mut oa = oa.wrapping_add(put.wrapping_shl(F::shift(level)));
         let mut result = Ok(());
         'leaves: while index < end {
             let leaf_end = index.wrapping_add(slots);
@@ -253,6 +262,29 @@ impl<F: Format, S: Store> PageTable<F, S> {
         }
         *done = done.wrapping_add(u64::from(index.wrapping_sub(first)) << F::shift(level));
         result
+    }
+
+    /// Writes leaves of one slot, up to the first slot that is not empty. Returns where that is.
+    #[inline]
+    fn put_ones(
+        &self,
+        table: Table<'_>,
+        slots: Range<u32>,
+        mut oa: u64,
+        level: u32,
+        prot: Prot,
+    ) -> u32 {
+        let one = F::shift(level);
+        let end = slots.end.min(table.len());
+        for index in slots.start..end {
+            if !matches!(F::slot(table.load(index), level), Slot::Empty) {
+                return index;
+            }
+            let word = F::leaf(oa, one, 0, level, prot);
+            self.store.store(table, index, word);
+            oa = oa.wrapping_add(1u64.wrapping_shl(one));
+        }
+        end
     }
 
     /// Makes a slot empty that is not, which only works out for an empty table.

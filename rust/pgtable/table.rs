@@ -16,6 +16,7 @@ use crate::{
     kapi::{
         new_mutex,
         table_memory::{
+            Near,
             Table,
             TableMemory, //
         },
@@ -78,12 +79,13 @@ pub(crate) struct PageTable<F: Format, S: Store = TableMemory> {
 }
 
 /// A slot of a leaf.
-pub(super) struct Found<'a> {
-    pub(super) table: Table<'a>,
+pub(super) struct Leaf {
+    /// Address of its table.
+    table: u64,
     pub(super) index: u32,
     pub(super) word: u64,
-    pub(super) level: u32,
-    pub(super) size_lg2: u32,
+    level: u32,
+    size_lg2: u32,
 }
 
 impl<F: Format, S: Store> PageTable<F, S> {
@@ -187,52 +189,152 @@ impl<F: Format, S: Store> PageTable<F, S> {
         self.store.memory().at(address)
     }
 
-    /// The slot that maps an address.
+    /// Where to look up the tables of a walk from the top.
     #[inline]
-    pub(super) fn find(&self, iova: u64) -> Option<Found<'_>> {
-        let Top { root, mut level } = self.top();
-        if iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) != 0 {
+    pub(super) fn near(&self) -> Near<'_> {
+        let [pages, ..] = F::SIZES;
+        self.store.memory().near(pages)
+    }
+
+    /// Whether the levels that there are cover an address.
+    #[inline]
+    pub(super) fn covers(&self, top: u32, iova: u64) -> bool {
+        match F::DYNAMIC_TOP {
+            // In two steps, as together they may be all bits.
+            true => {
+                let above = iova.wrapping_shr(F::shift(top));
+                above.wrapping_shr(F::index_bits(top)) == 0
+            }
+            false => iova <= self.last,
+        }
+    }
+
+    /// Whether there are tables of a level; false at build time where the format has none.
+    #[inline]
+    pub(super) fn has_level(top: u32, level: u32) -> bool {
+        level < F::LEVELS.1 && level <= top
+    }
+
+    /// Passes the leaf that maps an address to `found`.
+    #[inline(always)]
+    fn leaf<R>(&self, iova: u64, found: impl Fn(Leaf) -> R + Copy) -> Option<R> {
+        let Top { root, level: top } = self.top();
+        if !self.covers(top, iova) {
             return None;
         }
-        let mut table = self.at(root)?;
+        let near = self.near();
+        let mut table = root;
+        // With levels that are known, shifts and masks are, too.
+        macro_rules! go_down {
+            ($($top:literal: $($level:literal)+;)+) => {
+                match top {
+                    $($top if $top < F::LEVELS.1 => {
+                        $(
+                            let index = Self::index(iova, $level);
+                            let Some(word) = near.load(table, index) else {
+                                return match $level {
+                                    0 => self.page_below(table, iova, found),
+                                    level => self.leaf_below(table, level, iova, found),
+                                };
+                            };
+                            match F::slot(word, $level) {
+                                Slot::Empty => return None,
+                                Slot::Leaf { size_lg2 } => {
+                                    let level = $level;
+                                    let leaf = Leaf { table, index, word, level, size_lg2 };
+                                    return Some(found(leaf));
+                                }
+                                Slot::Table(below) => table = below,
+                            }
+                        )+
+                        // Nothing is below the pages.
+                        let _ = table;
+                        None
+                    })+
+                    _ => self.leaf_below(root, top, iova, found),
+                }
+            };
+        }
+        go_down! {
+            2: 2 1 0;
+            3: 3 2 1 0;
+            4: 4 3 2 1 0;
+            5: 5 4 3 2 1 0;
+        }
+    }
+
+    /// Does so from the table of a level on, wherever the tables are.
+    #[inline(never)]
+    fn leaf_below<R>(
+        &self,
+        mut table: u64,
+        mut level: u32,
+        iova: u64,
+        found: impl Fn(Leaf) -> R,
+    ) -> Option<R> {
         loop {
             let index = Self::index(iova, level);
-            let word = table.load(index);
+            let word = self.store.memory().load(table, index)?;
             match F::slot(word, level) {
                 Slot::Empty => return None,
                 Slot::Leaf { size_lg2 } => {
-                    return Some(Found {
+                    return Some(found(Leaf {
                         table,
                         index,
                         word,
                         level,
                         size_lg2,
-                    });
+                    }));
                 }
-                Slot::Table(address) => table = self.at(address)?,
+                Slot::Table(below) => table = below,
             }
             level = level.checked_sub(1)?;
         }
     }
 
+    /// Does so from the last table on, as those next to the pages are the many that are elsewhere.
+    #[inline(never)]
+    fn page_below<R>(&self, table: u64, iova: u64, found: impl Fn(Leaf) -> R) -> Option<R> {
+        let (level, index) = (0, Self::index(iova, 0));
+        let word = self.store.memory().load(table, index)?;
+        match F::slot(word, level) {
+            Slot::Leaf { size_lg2 } => Some(found(Leaf {
+                table,
+                index,
+                word,
+                level,
+                size_lg2,
+            })),
+            Slot::Empty | Slot::Table(_) => None,
+        }
+    }
+
+    /// The slot that maps an address.
+    pub(super) fn find(&self, iova: u64) -> Option<(Table<'_>, Leaf)> {
+        let leaf = self.leaf(iova, |leaf| leaf)?;
+        Some((self.at(leaf.table)?, leaf))
+    }
+
     /// The output address behind `iova`. Any context; takes no lock.
     #[inline]
     pub(crate) fn iova_to_phys(&self, iova: u64) -> Option<u64> {
-        let Found {
-            word,
-            size_lg2,
-            level,
-            index,
-            ..
-        } = self.find(iova)?;
-        let at = index & Self::run_mask(size_lg2, level);
-        let oa = F::oa(word, size_lg2, at, level);
-        Some(oa | (iova & 1u64.wrapping_shl(size_lg2).wrapping_sub(1)))
+        self.leaf(iova, move |leaf| {
+            let Leaf {
+                index,
+                word,
+                level,
+                size_lg2,
+                ..
+            } = leaf;
+            let at = index & Self::run_mask(size_lg2, level);
+            let oa = F::oa(word, size_lg2, at, level);
+            oa | (iova & 1u64.wrapping_shl(size_lg2).wrapping_sub(1))
+        })
     }
 
     /// What a device may do at `iova`.
     pub(crate) fn prot(&self, iova: u64) -> Option<Prot> {
-        self.find(iova).map(|found| F::prot(found.word))
+        self.find(iova).map(|(_, leaf)| F::prot(leaf.word))
     }
 
     /// Tables in use.

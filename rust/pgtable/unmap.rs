@@ -38,8 +38,10 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let Some(last) = len.checked_sub(1).and_then(|more| iova.checked_add(more)) else {
             return 0;
         };
-        let covered = iova.checked_shr(Self::span_lg2(level)).unwrap_or(0) == 0;
-        let (Some(table), true) = (self.at(root), covered && last <= self.last) else {
+        if !self.covers(level, iova) || last > self.last {
+            return 0;
+        }
+        let Some((table, level)) = self.nearest(root, level, iova, last) else {
             return 0;
         };
         let mut range = Range {
@@ -47,7 +49,6 @@ impl<F: Format, S: Store> PageTable<F, S> {
             next: iova,
             gather,
         };
-        let (table, level) = self.nearest(table, level, iova, last);
         self.unmap_in(table, level, &mut range);
         let done = range.next.wrapping_sub(iova);
         if done != 0 {
@@ -75,34 +76,29 @@ impl<F: Format, S: Store> PageTable<F, S> {
 
     /// The lowest table that has all of a range, and that the range does not cover.
     #[inline]
-    fn nearest<'a>(
-        &'a self,
-        mut table: Table<'a>,
-        top: u32,
-        iova: u64,
-        last: u64,
-    ) -> (Table<'a>, u32) {
-        let mut at = top;
-        macro_rules! go_down {
-            ($($level:literal)+) => {$(
-                if $level < F::LEVELS.1 && $level <= top {
-                    let item = 1u64.wrapping_shl(F::shift($level)).wrapping_sub(1);
-                    let whole = iova & item == 0 && last & item == item;
-                    if whole || (iova ^ last).wrapping_shr(F::shift($level)) != 0 {
-                        return (table, at);
+    fn nearest(&self, root: u64, top: u32, iova: u64, last: u64) -> Option<(Table<'_>, u32)> {
+        let near = self.near();
+        let mut at = (root, top);
+        'down: {
+            macro_rules! go_down {
+                ($($level:literal)+) => {$(
+                    if Self::has_level(top, $level) {
+                        let item = 1u64.wrapping_shl(F::shift($level)).wrapping_sub(1);
+                        let whole = iova & item == 0 && last & item == item;
+                        if whole || (iova ^ last).wrapping_shr(F::shift($level)) != 0 {
+                            break 'down;
+                        }
+                        let word = near.load_far(at.0, Self::index(iova, $level))?;
+                        match F::slot(word, $level) {
+                            Slot::Table(below) => at = (below, $level - 1),
+                            Slot::Leaf { .. } | Slot::Empty => break 'down,
+                        }
                     }
-                    match F::slot(table.load(Self::index(iova, $level)), $level) {
-                        Slot::Table(below) => match self.at(below) {
-                            Some(below) => (table, at) = (below, $level - 1),
-                            None => return (table, at),
-                        },
-                        Slot::Leaf { .. } | Slot::Empty => return (table, at),
-                    }
-                }
-            )+};
+                )+};
+            }
+            go_down!(5 4 3 2 1);
         }
-        go_down!(5 4 3 2 1);
-        (table, at)
+        Some((near.at(at.0)?, at.1))
     }
 
     /// Empties slots from `index` to `end`, up to the first that is not a leaf by itself. Returns

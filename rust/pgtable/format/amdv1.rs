@@ -83,7 +83,8 @@ impl Format for AmdV1 {
         (address & ADDRESS) | next | PRESENT | COHERENT | READ | WRITE
     }
 
-    #[inline]
+    // Little is left of it where the level is known.
+    #[inline(always)]
     fn slot(word: u64, level: u32) -> Slot {
         if word & PRESENT == 0 {
             return Slot::Empty;
@@ -95,8 +96,8 @@ impl Format for AmdV1 {
             SIZED => {
                 // The first 0 above bit 11 is half the size.
                 let size_lg2 = (word | bits(11, 0)).trailing_ones() + 1;
-                let size = 1u64.checked_shl(size_lg2).unwrap_or(0);
-                match Self::leaf_sizes(level) & size {
+                // No level has the sizes that what is more than 63 wraps to.
+                match Self::leaf_sizes(level) & 1u64.wrapping_shl(size_lg2) {
                     // A table that a reader still looks at may be one of another level by now.
                     0 => Slot::Empty,
                     _ => Slot::Leaf { size_lg2 },
@@ -108,7 +109,7 @@ impl Format for AmdV1 {
 
     #[inline]
     fn oa(word: u64, size_lg2: u32, _at: u32, _level: u32) -> u64 {
-        word & ADDRESS & bits(63, size_lg2)
+        word & ADDRESS & u64::MAX.wrapping_shl(size_lg2)
     }
 
     fn prot(word: u64) -> Prot {
