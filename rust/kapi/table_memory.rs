@@ -10,13 +10,17 @@
 //! worst they see a table that is used for something else by then.
 
 mod area;
+mod window;
 
 pub(crate) use area::{
     Near,
     Table, //
 };
 
-use area::Area;
+use self::{
+    area::Area,
+    window::Window, //
+};
 use core::{
     marker::PhantomData,
     ptr,
@@ -43,13 +47,12 @@ use kernel::{
 /// Sizes of tables that one memory can hold.
 pub(crate) const CLASSES: usize = 2;
 
-/// The address of the first chunk; the others lie below it, one after the other. So this is a bit
-/// that the addresses of the first chunk have, and no others. They are all within what every format
-/// can hold, and away from where tests put data.
-const FIRST: u64 = 1 << 46;
+/// Where the first chunk is in the window of the memory; the others lie below it, one after the
+/// other. So this is a bit that the addresses of the first chunk have, and no others.
+const FIRST: u64 = Window::SIZE / 2;
 
-/// Base-2 logarithm of the bytes of addresses that a chunk has.
-const CHUNK_SHIFT: u32 = 38;
+/// Base-2 logarithm of the bytes of addresses that a chunk has: the largest, of tables of 16 KiB.
+const CHUNK_SHIFT: u32 = 28;
 
 /// The first chunk of a class has this many tables, each further one twice as many as the last.
 const FIRST_CHUNK_LG2: u32 = 3;
@@ -59,11 +62,12 @@ const FIRST_TABLES: u64 = 1 << FIRST_CHUNK_LG2;
 const FIRST_SIZES: usize = 12;
 
 /// Chunks of a class.
-const CHUNKS: usize = 20;
+const CHUNKS: usize = 12;
 
 /// See the module.
 #[pin_data]
 pub(crate) struct TableMemory {
+    window: Window,
     first: First,
     /// Those of one class after the other.
     chunks: [Chunk; CLASSES * CHUNKS],
@@ -147,6 +151,7 @@ impl TableMemory {
     pub(crate) fn new(sizes: [TableSize; CLASSES]) -> impl PinInit<Self> {
         let [small, large] = sizes;
         pin_init!(Self {
+            window: Window::take(),
             // INVARIANT: All of `below` are more than any address.
             first: First {
                 below: [const { AtomicU64::new(u64::MAX) }; FIRST_SIZES],
@@ -180,7 +185,7 @@ impl TableMemory {
             class.add_chunk(chunks)?;
             self.bring_near();
         };
-        let address = class.address(number);
+        let address = self.window.start() | class.place(number);
         if let Some(table) = self.at(address) {
             // New memory is zero.
             if !fresh || class.empty != 0 {
@@ -194,7 +199,7 @@ impl TableMemory {
 
     /// Takes a table back.
     pub(crate) fn free(&self, address: u64) {
-        let (chunk, offset) = Self::split(address);
+        let (chunk, offset) = self.split(address);
         if self.at(address).is_some() {
             let class = self.class(chunk / CHUNKS);
             class.give_back(class.number(chunk - class.chunk, offset));
@@ -204,7 +209,7 @@ impl TableMemory {
     /// The table at an address, whether or not it is handed out. This is also how hardware reads.
     #[inline]
     pub(crate) fn at(&self, address: u64) -> Option<Table<'_>> {
-        let (number, offset) = Self::split(address);
+        let (number, offset) = self.split(address);
         let area = self.chunks.get(number)?.area();
         area.table(offset, address)
     }
@@ -218,7 +223,7 @@ impl TableMemory {
     /// Reads the word that is `index` words behind an address, in whatever table.
     #[inline]
     pub(crate) fn load(&self, address: u64, index: u32) -> Option<u64> {
-        let (number, offset) = Self::split(address);
+        let (number, offset) = self.split(address);
         let area = self.chunks.get(number)?.area();
         area.load(offset.wrapping_add(u64::from(index) << 3))
     }
@@ -239,9 +244,10 @@ impl TableMemory {
 
     /// The number of the chunk of an address, which may be none, and the byte in it.
     #[inline]
-    fn split(address: u64) -> (usize, u64) {
+    fn split(&self, address: u64) -> (usize, u64) {
         let inside = (1 << CHUNK_SHIFT) - 1;
-        let behind = (FIRST | inside).wrapping_sub(address);
+        let place = address ^ self.window.start();
+        let behind = (FIRST | inside).wrapping_sub(place);
         ((behind >> CHUNK_SHIFT) as usize, address & inside)
     }
 
@@ -298,8 +304,8 @@ impl Class {
         })
     }
 
-    /// The address of a table by number: the first chunk has the first ones.
-    fn address(&self, number: u32) -> u64 {
+    /// Where a table is in the window, by number: the first chunk has the first ones.
+    fn place(&self, number: u32) -> u64 {
         let biased = u64::from(number) + (1 << FIRST_CHUNK_LG2);
         let lg2 = biased.ilog2();
         let chunk = u64::from(lg2 - FIRST_CHUNK_LG2) + self.chunk as u64;
