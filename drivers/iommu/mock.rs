@@ -2,6 +2,7 @@
 
 //! The family of mock IOMMUs: models of hardware, and a driver for each.
 
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod amd;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod control;

@@ -3,6 +3,7 @@
 //! The list of families.
 
 use super::{
+    amd::AmdUnit,
     endpoint::{
         EndpointConfig,
         InstanceConfig, //
@@ -47,7 +48,8 @@ impl Family {
 
 /// All families, by number.
 pub(crate) const FAMILIES: &[Family] = &[
-    Family::of::<PlainUnit>(), //
+    Family::of::<PlainUnit>(),
+    Family::of::<AmdUnit>(), //
 ];
 
 /// What is behind an instance.
