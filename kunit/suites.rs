@@ -2,6 +2,7 @@
 
 //! All suites, and what they are run with.
 
+mod amd;
 mod attach;
 mod bind;
 mod choice;
