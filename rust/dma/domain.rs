@@ -250,7 +250,7 @@ struct Released<'a> {
 
 impl Sink for Released<'_> {
     fn flush(&self) {
-        self.table.sync(&Gather::over(0, u64::MAX, 0));
+        self.table.sync(&Gather::everything());
     }
 
     fn release(&self, entry: Entry) {

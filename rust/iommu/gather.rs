@@ -16,16 +16,27 @@ pub(crate) struct Gather {
     /// Tables that were cut off and may be used again after the flush: the address of the first, to
     /// which the page table has chained the others, or 0.
     tables: u64,
+    /// Tables that are not chained here were cut off, too.
+    others: bool,
 }
 
 impl Gather {
+    /// Everything there is, and any tables: for those whose IOVAs and tables wait elsewhere.
+    pub(crate) fn everything() -> Self {
+        Self {
+            others: true,
+            ..Self::over(0, u64::MAX, 0)
+        }
+    }
+
+
     /// The range from `first` to `last`, both inclusive, of pages of `page` bytes; 0 for any.
     pub(crate) fn over(first: u64, last: u64, page: u64) -> Self {
         let range = Some((first, last));
         Self {
             range,
             page,
-            tables: 0,
+            ..Self::default()
         }
     }
 
@@ -61,7 +72,12 @@ impl Gather {
         self.add_range(start, size);
     }
 
-    /// The first of the tables that were cut off, or 0. A flush must then include caches of tables.
+    /// Whether tables were cut off, so that a flush must include caches of tables.
+    pub(crate) fn cuts_tables(&self) -> bool {
+        self.tables != 0 || self.others
+    }
+
+    /// The first of the tables that were cut off and are chained here, or 0.
     pub(crate) fn tables(&self) -> u64 {
         self.tables
     }

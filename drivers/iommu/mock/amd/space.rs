@@ -264,7 +264,7 @@ fn next_number() -> u64 {
 impl User for AmdSpace {
     fn flush(&self, gather: &Gather) {
         let range = gather.range().unwrap_or(ALL);
-        AmdSpace::flush(self, &self.users.lock(), range, gather.tables() != 0);
+        AmdSpace::flush(self, &self.users.lock(), range, gather.cuts_tables());
     }
 
     fn top_changed(&self, top: Top) {
@@ -307,6 +307,10 @@ impl Space for AmdSpace {
 
     fn sync(&self, gather: &Gather) {
         User::flush(self, gather);
+        with_words!(self, words => words.give_back(gather));
+    }
+
+    fn give_back(&self, gather: &Gather) {
         with_words!(self, words => words.give_back(gather));
     }
 
