@@ -135,6 +135,12 @@ pub(crate) trait Model: Send + Sync + 'static {
     /// Whether a command makes hardware forget which tables it went through under a tag.
     fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool;
 
+    /// Whether an aborted access stops the requester until somebody resets it, so that to block DMA
+    /// for a moment is not harmless.
+    fn abort_is_error(&self) -> bool {
+        false
+    }
+
     /// Carries a firmware call out on the words of the entry that it is about, and says what is to
     /// be forgotten. Only families whose entries are written by firmware have this.
     fn call(&self, _entry: &mut Words, _call: Call) -> Called {
