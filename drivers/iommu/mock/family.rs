@@ -10,6 +10,7 @@ use super::{
     },
     fault::FaultPlan,
     plain::PlainUnit,
+    s390::S390Unit,
     shell::{
         Mock,
         Shell, //
@@ -50,6 +51,7 @@ impl Family {
 pub(crate) const FAMILIES: &[Family] = &[
     Family::of::<PlainUnit>(),
     Family::of::<AmdUnit>(), //
+    Family::of::<S390Unit>(), //
 ];
 
 /// What is behind an instance.
