@@ -40,6 +40,7 @@ mod release;
 mod replace;
 mod reset;
 mod revert;
+mod s390;
 mod search;
 mod unmap;
 mod walk;
