@@ -50,7 +50,7 @@ impl Family {
 /// All families, by number.
 pub(crate) const FAMILIES: &[Family] = &[
     Family::of::<PlainUnit>(),
-    Family::of::<AmdUnit>(), //
+    Family::of::<AmdUnit>(),
     Family::of::<S390Unit>(), //
 ];
 
