@@ -19,6 +19,7 @@ pub(crate) mod plain;
 pub(crate) mod s390;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod shell;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod smmuv3;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod unit;

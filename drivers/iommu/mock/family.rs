@@ -15,6 +15,7 @@ use super::{
         Mock,
         Shell, //
     },
+    smmuv3::Smmuv3Unit,
     unit::Unit,
 };
 use crate::iommu::Driver;
@@ -51,6 +52,7 @@ impl Family {
 pub(crate) const FAMILIES: &[Family] = &[
     Family::of::<PlainUnit>(),
     Family::of::<AmdUnit>(),
+    Family::of::<Smmuv3Unit>(),
     Family::of::<S390Unit>(), //
 ];
 
