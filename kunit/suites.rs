@@ -42,6 +42,7 @@ mod reset;
 mod revert;
 mod s390;
 mod search;
+mod smmuv3;
 mod unmap;
 mod walk;
 
