@@ -416,7 +416,7 @@ fn look_up(model: &dyn Model, state: &mut State, from: Requester, live: bool) ->
                 return Next::Abort("no such table");
             }
         };
-        if live && cached.is_none() && fetch.cached {
+        if live && cached.is_none() && fetch.cached && model.keeps(&fetch, &words) {
             state.caches.add_entry(from, fetch, words);
         }
         match read.get_mut(depth) {

@@ -126,6 +126,12 @@ pub(crate) trait Model: Send + Sync + 'static {
         visit: &mut dyn FnMut(u64),
     ) -> Option<u64>;
 
+    /// Whether hardware may keep an entry that it read as `words`: some remember only those that
+    /// are present. Asked only where [`Fetch::cached`] says that it may at all.
+    fn keeps(&self, _of: &Fetch, _words: &Words) -> bool {
+        true
+    }
+
     /// Whether a command makes hardware forget an entry that it read as `words`, for `from`.
     fn drops_entry(&self, command: Command, from: Requester, of: &Fetch, words: &Words) -> bool;
 
