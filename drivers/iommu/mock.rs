@@ -23,4 +23,5 @@ pub(crate) mod shell;
 pub(crate) mod smmuv3;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod unit;
+#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod vtd;

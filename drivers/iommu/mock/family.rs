@@ -17,6 +17,7 @@ use super::{
     },
     smmuv3::Smmuv3Unit,
     unit::Unit,
+    vtd::VtdUnit, //
 };
 use crate::iommu::Driver;
 use kernel::{
@@ -51,6 +52,7 @@ impl Family {
 /// All families, by number.
 pub(crate) const FAMILIES: &[Family] = &[
     Family::of::<PlainUnit>(),
+    Family::of::<VtdUnit>(),
     Family::of::<AmdUnit>(),
     Family::of::<Smmuv3Unit>(),
     Family::of::<S390Unit>(), //

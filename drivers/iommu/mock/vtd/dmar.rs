@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A remapping unit as its driver gets at it.
+
+use super::{
+    super::hw::{
+        machine::Machine,
+        model::Words,
+        step::Note,
+        vtd::{
+            Descriptor,
+            Field,
+            Registers, //
+        }, //
+    },
+    dids::Dids,
+};
+use crate::kapi::{
+    new_mutex,
+    Mutex, //
+};
+use kernel::prelude::*;
+
+/// Most descriptors that Linux waits for at once (`QI_MAX_BATCHED_DESC_COUNT`).
+const BATCH: usize = 16;
+
+/// Words of a root table: two for each bus.
+const ROOT_TABLE: usize = 512;
+
+/// See the module.
+#[pin_data]
+pub(super) struct Dmar {
+    #[pin]
+    machine: Machine<Registers>,
+    #[pin]
+    pub(super) dids: Mutex<Dids>,
+}
+
+impl Dmar {
+    /// Makes one with an empty root table; `registers` need not know where it is.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(super) fn new(registers: Registers) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            machine <- Machine::new(move |entries| {
+                let root = entries.alloc(ROOT_TABLE, 0)?;
+                Ok(Registers { root, ..registers })
+            }),
+            dids <- new_mutex!(Dids::new(), "Dmar::dids"),
+        })
+    }
+
+    pub(super) fn machine(&self) -> &Machine<Registers> {
+        &self.machine
+    }
+
+    pub(super) fn registers(&self) -> &Registers {
+        self.machine.model()
+    }
+
+    /// Reads an entry, or as many words of it as there are.
+    pub(super) fn entry(&self, at: u64) -> Words {
+        let mut words = Words::default();
+        for (address, word) in (at..).step_by(8).zip(&mut words) {
+            *word = self.machine.load(address).unwrap_or(0);
+        }
+        words
+    }
+
+    /// Writes words of an entry in one go. Tables of entries live as long as the unit, so that this
+    /// cannot fail.
+    pub(super) fn store(&self, at: u64, words: &[u64]) {
+        let _ = self.machine.store(at, words);
+    }
+
+    /// Sets one field of an entry, as Linux does: by reading and writing its word.
+    pub(super) fn set(&self, at: u64, field: Field, value: u64) {
+        let at = at.saturating_add(field.word() as u64 * 8);
+        let old = self.machine.load(at).unwrap_or(0);
+        self.store(at, &[(old & !field.mask()) | field.place(value)]);
+    }
+
+    /// What was stored so far is seen before what follows (`dma_wmb()`).
+    pub(super) fn barrier(&self) {
+        self.machine.barrier();
+    }
+
+    /// Has descriptors carried out. There is no order among them.
+    pub(super) fn invalidate(&self, descriptors: impl IntoIterator<Item = Descriptor>) {
+        let mut pending = 0;
+        for descriptor in descriptors {
+            self.machine.submit(descriptor.encode());
+            pending += 1;
+            if pending == BATCH {
+                self.machine.wait();
+                pending = 0;
+            }
+        }
+        if pending != 0 {
+            self.machine.wait();
+        }
+    }
+
+    pub(super) fn note(&self, note: Note) {
+        self.machine.note(note);
+    }
+}

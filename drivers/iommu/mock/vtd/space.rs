@@ -1,0 +1,332 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Address spaces: page tables, and the list of cache tags that an unmap has to flush.
+
+use super::{
+    super::{
+        hw::{
+            frozen::Frozen,
+            step::Note,
+            vtd::{
+                Descriptor,
+                Key,
+                Pages, //
+            },
+            Memory, //
+        },
+        unit::Space,
+    },
+    dmar::Dmar,
+    goal::{
+        Goal,
+        Through, //
+    },
+    tables::Tables,
+};
+use crate::{
+    iommu::{
+        Aperture,
+        Gather,
+        Progress,
+        Prot, //
+    },
+    kapi::{
+        new_mutex,
+        Mutex, //
+    },
+    pgtable::User,
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+};
+
+/// The largest AM that an IOTLB of the second stage understands (MAMV): 1 GiB.
+const MAMV: u32 = 18;
+
+/// AM of the whole address space.
+const ALL: u32 = 52;
+
+/// A tag that the space's mappings may be cached under (`struct cache_tag`).
+struct CacheTag {
+    did: u16,
+    pasid: u32,
+    users: u32,
+}
+
+#[derive(Default)]
+struct List {
+    tags: KVec<CacheTag>,
+    /// Attachments that there is room for, two tags each: its own, and one that a protocol may need
+    /// in between.
+    promised: usize,
+}
+
+/// See the module.
+pub(crate) struct VtdSpace {
+    number: u64,
+    dmar: Arc<Dmar>,
+    tables: Tables,
+    memory: Arc<dyn Memory>,
+    list: Pin<KBox<Mutex<List>>>,
+}
+
+impl VtdSpace {
+    /// Makes one of these tables, and lets hardware walk them.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(super) fn new(dmar: &Arc<Dmar>, tables: Tables) -> Result<Arc<Self>> {
+        static NEXT: Atomic<u64> = Atomic::new(1);
+        let memory = tables.memory();
+        let list = new_mutex!(List::default(), "VtdSpace::list");
+        let space = Self {
+            number: NEXT.fetch_add(1, Relaxed),
+            dmar: dmar.clone(),
+            tables,
+            list: KBox::pin_init(list, GFP_KERNEL)?,
+            memory: memory.clone(),
+        };
+        dmar.machine().add_tables(memory)?;
+        Ok(Arc::new(space, GFP_KERNEL)?)
+    }
+
+    pub(super) fn is_of(&self, dmar: &Arc<Dmar>) -> bool {
+        Arc::ptr_eq(&self.dmar, dmar)
+    }
+
+    pub(super) fn tables(&self) -> &Tables {
+        &self.tables
+    }
+
+    pub(super) fn through(&self) -> Through {
+        self.tables.through()
+    }
+
+    fn parent(&self) -> Option<&VtdSpace> {
+        match &self.tables {
+            Tables::Nested { parent, .. } => Some(parent),
+            Tables::First(_) | Tables::Second(_) => None,
+        }
+    }
+
+    /// The spaces whose unmapping an attachment of this one concerns: itself and its parent.
+    pub(super) fn concerned(&self) -> impl Iterator<Item = &VtdSpace> {
+        Iterator::chain(core::iter::once(self), self.parent())
+    }
+
+    /// What keys the IOTLB for an identifier and a PASID.
+    pub(super) fn key(&self, did: u16, pasid: u32) -> Key {
+        match &self.tables {
+            Tables::First(_) => Key::First { did, pasid },
+            Tables::Second(_) => Key::Second { did },
+            Tables::Nested { .. } => Key::Nested { did, pasid },
+        }
+    }
+
+    /// The PASID as far as it matters to [`Self::key`].
+    fn keyed_pasid(&self, pasid: u32) -> u32 {
+        match &self.tables {
+            Tables::First(_) | Tables::Nested { .. } => pasid,
+            Tables::Second(_) => 0,
+        }
+    }
+
+    /// Gets ready for an attachment under a PASID, which cannot fail from then on, and returns what
+    /// its entry is to say. [`Self::put`] undoes it.
+    ///
+    /// # Errors
+    ///
+    /// ENOSPC without an identifier, ENOMEM.
+    pub(super) fn hold(&self, pasid: u32) -> Result<Goal> {
+        self.promise()?;
+        if let Some(parent) = self.parent() {
+            parent.promise().inspect_err(|_| self.unpromise())?;
+        }
+        let mut dids = self.dmar.dids.lock();
+        let held = dids.hold(self.number, self.keyed_pasid(pasid));
+        if let Ok((did, true)) = held {
+            let tag = self.key(did, pasid).tag();
+            self.dmar.note(Note::Tagged(self.number, tag));
+        }
+        drop(dids);
+        let (did, _) = held.inspect_err(|_| self.withdraw())?;
+        Ok(Goal::Translate {
+            did,
+            through: self.through(),
+        })
+    }
+
+    /// Ends an attachment under a PASID. Nothing is cached of it.
+    pub(super) fn put(&self, pasid: u32) {
+        let mut dids = self.dmar.dids.lock();
+        if let Some(did) = dids.put(self.number, self.keyed_pasid(pasid)) {
+            // Whoever gets it next says so behind this.
+            let tag = self.key(did, pasid).tag();
+            self.dmar.note(Note::Untagged(tag));
+        }
+        drop(dids);
+        self.withdraw();
+    }
+
+    /// The identifier, while the space is attached.
+    pub(super) fn did(&self) -> Option<u16> {
+        self.dmar.dids.lock().of(self.number)
+    }
+
+    fn promise(&self) -> Result {
+        let mut list = self.list.lock();
+        let room = list.promised.saturating_add(1).saturating_mul(2);
+        let more = room.saturating_sub(list.tags.len());
+        list.tags.reserve(more, GFP_KERNEL)?;
+        list.promised = list.promised.saturating_add(1);
+        Ok(())
+    }
+
+    fn unpromise(&self) {
+        let mut list = self.list.lock();
+        list.promised = list.promised.saturating_sub(1);
+    }
+
+    /// Gives room for an attachment up.
+    pub(super) fn withdraw(&self) {
+        for space in self.concerned() {
+            space.unpromise();
+        }
+    }
+
+    /// Lets unmapping from now on flush under a tag too (`cache_tag_assign()`).
+    pub(super) fn assign(&self, did: u16, pasid: u32) {
+        for space in self.concerned() {
+            let mut list = space.list.lock();
+            let same = |tag: &&mut CacheTag| tag.did == did && tag.pasid == pasid;
+            match list.tags.iter_mut().find(same) {
+                Some(tag) => tag.users = tag.users.saturating_add(1),
+                None => {
+                    let users = 1;
+                    // There is room: see `promise`.
+                    let _ = list
+                        .tags
+                        .push_within_capacity(CacheTag { did, pasid, users });
+                }
+            }
+        }
+    }
+
+    /// Undoes [`Self::assign`].
+    pub(super) fn unassign(&self, did: u16, pasid: u32) {
+        for space in self.concerned() {
+            let mut list = space.list.lock();
+            let same = |tag: &&mut CacheTag| tag.did == did && tag.pasid == pasid;
+            if let Some(tag) = list.tags.iter_mut().find(same) {
+                tag.users = tag.users.saturating_sub(1);
+            }
+            list.tags.retain(|tag| tag.users != 0);
+        }
+    }
+
+    /// Flushes what was unmapped, or mapped, under all tags (`cache_tag_flush_range()`).
+    fn flush_range(&self, range: Option<(u64, u64)>, ih: bool) {
+        let pages = pages(range, ih);
+        let list = self.list.lock();
+        let first_stage = !matches!(&self.tables, Tables::Second(_));
+        let descriptor = |tag: &CacheTag| {
+            let (did, pasid) = (tag.did, tag.pasid);
+            match (first_stage, pages.am) {
+                (true, ALL..) => Descriptor::PasidIotlb { did, pasid },
+                (true, _) => Descriptor::PasidIotlbPage { did, pasid, pages },
+                (false, ..=MAMV) => Descriptor::IotlbPage { did, pages },
+                (false, _) => Descriptor::IotlbDomain { did },
+            }
+        };
+        self.dmar.invalidate(list.tags.iter().map(descriptor));
+    }
+}
+
+/// The smallest naturally aligned range with all of a range, which has both ends
+/// (`calculate_psi_aligned_address()`).
+fn pages(range: Option<(u64, u64)>, ih: bool) -> Pages {
+    let (start, last) = range.unwrap_or((0, u64::MAX));
+    let bits = u64::BITS - (start ^ last).leading_zeros();
+    let (shift, am) = match bits {
+        0..=12 => (12, 0),
+        64.. => (63, ALL),
+        bits => (bits, bits - 12),
+    };
+    let address = match am {
+        ALL => 0,
+        _ => start >> shift << shift,
+    };
+    Pages { address, am, ih }
+}
+
+impl User for VtdSpace {
+    fn flush(&self, gather: &Gather) {
+        self.flush_range(gather.range(), gather.tables() == 0);
+    }
+}
+
+impl Space for VtdSpace {
+    fn number(&self) -> u64 {
+        self.number
+    }
+
+    fn page_sizes(&self) -> u64 {
+        self.tables.page_sizes()
+    }
+
+    fn aperture(&self) -> Aperture {
+        self.tables.aperture()
+    }
+
+    fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, prot: Prot) -> Progress {
+        self.tables.map(self, (iova, paddr), (page, count), prot)
+    }
+
+    fn unmap(&self, iova: u64, page: u64, count: u64, gather: &mut Gather) -> u64 {
+        self.tables.unmap(iova, page.saturating_mul(count), gather)
+    }
+
+    fn iova_to_phys(&self, iova: u64) -> Option<u64> {
+        self.tables.iova_to_phys(iova)
+    }
+
+    fn sync(&self, gather: &Gather) {
+        self.flush(gather);
+        self.tables.give_back(gather);
+        self.dmar.note(Note::Return);
+    }
+
+    fn give_back(&self, gather: &Gather) {
+        self.tables.give_back(gather);
+    }
+
+    fn sync_map(&self, iova: u64, size: u64) -> Result {
+        // Hardware that caches what is not there has to be told of what is there now, except in
+        // tables of the first stage.
+        let told = matches!(&self.tables, Tables::Second(_));
+        if told && self.dmar.registers().caching_mode {
+            let last = iova.saturating_add(size.saturating_sub(1));
+            self.flush_range(Some((iova, last)), false);
+        }
+        Ok(())
+    }
+
+    fn freeze(&self, into: &mut Frozen) -> Result {
+        self.tables.freeze(into)
+    }
+}
+
+impl Drop for VtdSpace {
+    fn drop(&mut self) {
+        self.dmar.note(Note::Freed(self.number));
+        self.dmar.machine().remove_tables(&self.memory);
+    }
+}
