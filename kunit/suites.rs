@@ -44,6 +44,7 @@ mod s390;
 mod search;
 mod smmuv3;
 mod unmap;
+mod vtd;
 mod walk;
 
 use crate::kapi::kunit;
