@@ -269,7 +269,7 @@ fn pages(range: Option<(u64, u64)>, ih: bool) -> Pages {
 
 impl User for VtdSpace {
     fn flush(&self, gather: &Gather) {
-        self.flush_range(gather.range(), gather.tables() == 0);
+        self.flush_range(gather.range(), !gather.cuts_tables());
     }
 }
 
