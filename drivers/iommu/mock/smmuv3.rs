@@ -82,7 +82,7 @@ pub(crate) struct Smmuv3Unit {
 }
 
 impl Smmuv3Unit {
-    /// Makes an empty stage 2 table for `bits` address bits: 39 or fewer take 3 levels, more take 4.
+    /// Makes an empty stage 2 table for `bits` address bits: up to 39 take 3 levels, more take 4.
     ///
     /// # Errors
     ///
