@@ -17,6 +17,7 @@ use super::{
     },
 };
 use crate::{
+    families,
     group::{
         Endpoint,
         Group,
@@ -42,7 +43,6 @@ use crate::{
             EndpointConfig,
             InstanceConfig, //
         },
-        family::Family,
         fault::{
             FaultPlan,
             Rule, //
@@ -117,7 +117,7 @@ impl Setup {
     /// Makes the instance; no device is probed yet.
     pub(crate) fn build(self) -> Result<Fixture> {
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
-        let instance = Family::try_from(0)?.build(self.config, self.endpoints, faults)?;
+        let instance = families::under_test()?.build(self.config, self.endpoints, faults)?;
         let recorder = Arc::pin_init(Recorder::new(instance.driver), GFP_KERNEL)?;
         let policy = Arc::pin_init(MarkingPolicy::new(), GFP_KERNEL)?;
         let layer: Option<Arc<dyn DmaPolicy>> = match self.dma {

@@ -27,6 +27,7 @@ use rust::{
 
 mod demo;
 mod differential;
+mod families;
 mod fixture;
 mod mark;
 mod oracle;

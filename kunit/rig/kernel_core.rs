@@ -20,6 +20,7 @@ use crate::{
         UserDomain,
         UserDriver, //
     },
+    families,
     iommu::{
         DefaultType,
         EndpointId,
@@ -33,7 +34,6 @@ use crate::{
             EndpointConfig,
             InstanceConfig, //
         },
-        family::Family,
         fault::FaultPlan,
         hw::Reach,
         shell::Mock, //
@@ -96,7 +96,7 @@ impl Kernel {
             endpoints.push(endpoint, GFP_KERNEL)?;
         }
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
-        let instance = Family::try_from(0)?.build(config, endpoints, faults)?;
+        let instance = families::under_test()?.build(config, endpoints, faults)?;
         let recorder = Arc::pin_init(Recorder::new(instance.driver), GFP_KERNEL)?;
 
         let number = next_number();

@@ -8,6 +8,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         foreign_domain,
         Fixture, //
@@ -35,7 +36,7 @@ use core::cmp::Ordering;
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_attach:
+    iommu_mock_attach over Families:
     attach_moves_every_member_in_order: each Size in SIZES;
     attach_over_a_users_domain_is_busy: each Size in SIZES;
     attach_of_the_default_domain_calls_nobody: each Size in SIZES;

@@ -13,6 +13,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::Fixture,
     group::{
         Handle,
@@ -31,7 +32,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_bind:
+    iommu_mock_bind over Families:
     drivers_are_counted: each Size in SIZES;
     driver_is_refused_while_a_user_owns_the_group: each Size in SIZES;
     driver_is_refused_on_a_users_domain: each Size in SIZES;

@@ -12,6 +12,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -42,7 +43,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_choice:
+    iommu_mock_choice over Families:
     first_default_suits_device_and_system;
     translation_without_a_layer_for_it_warns: each Size in SIZES;
     failed_allocation_falls_back_to_translation;

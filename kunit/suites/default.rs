@@ -17,6 +17,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -51,7 +52,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_default:
+    iommu_mock_default over Families:
     change_moves_every_member: each Size in SIZES;
     type_in_force_calls_nobody: each Size in SIZES;
     change_is_refused_while_the_devices_are_used: each Size in SIZES;

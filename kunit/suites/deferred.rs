@@ -19,6 +19,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -49,7 +50,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_deferred:
+    iommu_mock_deferred over Families:
     deferred_device_is_not_touched_at_probe: each Size in SIZES;
     deferred_device_is_attached_once: each Size in SIZES;
     device_that_is_not_deferred_is_left_alone: each Size in SIZES;

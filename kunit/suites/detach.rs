@@ -7,6 +7,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::Fixture,
     group::{
         Belief,
@@ -34,7 +35,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_detach:
+    iommu_mock_detach over Families:
     failed_detach_warns_once_and_blocks_the_device: each Size in SIZES;
     failed_detach_is_mended_by_the_next_success: each Size in SIZES;
     fenced_device_detaches_without_a_warning: each Size in SIZES;

@@ -5,6 +5,7 @@
 use crate::{
     differential::run,
     effort,
+    families::Families,
     group::defect::{
         Defect,
         Planted, //
@@ -21,7 +22,7 @@ use crate::{
 use kernel::fmt;
 
 kunit_suite! {
-    iommu_mock_differential:
+    iommu_mock_differential over Families:
     both_cores_agree_for_a_while;
     both_cores_agree_for_long: slow;
     comparison_finds_a_defect: each Planting in PLANTINGS;

@@ -19,6 +19,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -50,7 +51,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_direct:
+    iommu_mock_direct over Families:
     range_is_mapped_by_kind: each Size in SIZES;
     whole_pages_are_mapped_around_what_is_there: each Size in SEVERAL;
     range_of_a_later_member_is_mapped: each Size in SIZES;

@@ -3,6 +3,7 @@
 //! Attach handles: visible from when the hardware has switched until it leaves.
 
 use crate::{
+    families::Families,
     fixture::Fixture,
     group::Handle,
     iommu::{
@@ -38,7 +39,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_handle:
+    iommu_mock_handle over Families:
     handle_is_found_while_its_domain_is_attached: each Setting in SETTINGS;
     handle_of_a_failed_attach_is_not_found: each Setting in SETTINGS;
     attachment_without_handle_has_none: each Setting in SETTINGS;

@@ -12,6 +12,7 @@ use self::table::{
     Twist, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -41,7 +42,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_map:
+    iommu_mock_map over Families:
     domain_without_pages_maps_nothing;
     misaligned_range_is_refused;
     empty_range_is_refused;

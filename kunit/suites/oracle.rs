@@ -7,6 +7,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::Fixture,
     group::Belief,
     iommu::{
@@ -36,7 +37,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_oracle:
+    iommu_mock_oracle over Families:
     driver_that_blocks_and_fails_is_noticed: each Size in SIZES;
     driver_that_switches_and_fails_is_noticed: each Size in SIZES;
     driver_that_succeeds_without_attaching_is_noticed: each Size in SIZES;

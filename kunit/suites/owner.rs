@@ -17,6 +17,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -51,7 +52,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_owner:
+    iommu_mock_owner over Families:
     claim_blocks_every_member: each Size in SIZES;
     claim_blocks_without_a_blocked_domain: each Size in SIZES;
     claim_is_refused_while_the_group_is_used: each Size in SIZES;

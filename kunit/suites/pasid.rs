@@ -18,6 +18,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         foreign_domain,
         Fixture,
@@ -54,7 +55,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_pasid:
+    iommu_mock_pasid over Families:
     pasid_is_attached_to_every_member: each Size in SIZES;
     pasids_are_independent: each Size in SIZES;
     members_without_pasids_are_skipped: each Size in SEVERAL;

@@ -17,6 +17,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -48,7 +49,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_pasid_replace:
+    iommu_mock_pasid_replace over Families:
     replace_goes_straight_from_old_to_new: each Size in SIZES;
     member_that_lacks_the_pasid_is_skipped: each Size in SIZES;
     replace_by_the_same_domain_swaps_the_handle: each Size in SIZES;

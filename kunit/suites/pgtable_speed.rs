@@ -123,8 +123,7 @@ fn times_beside_the_kernels(pair: &Pair) -> Outcome {
 
 fn measure<F: Format>(pair: &Pair) -> Outcome {
     let Some(mut theirs) = GenericPt::new(pair.format, pair.levels)? else {
-        skip(NONE);
-        return Ok(());
+        return Err(skip(NONE));
     };
     let ours = table::<F>(pair.levels)?;
     for Shape {

@@ -20,6 +20,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -52,7 +53,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_probe:
+    iommu_mock_probe over Families:
     first_device_forms_a_group_on_its_default_domain;
     members_are_listed_in_order_of_arrival: each Size in SIZES;
     devices_of_different_keys_form_groups_of_their_own: each Size in SIZES;

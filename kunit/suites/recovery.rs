@@ -20,6 +20,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -44,7 +45,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_recovery:
+    iommu_mock_recovery over Families:
     moves_that_may_fail_are_refused: each Size in SIZES;
     move_to_where_the_group_is_is_none: each Size in SIZES;
     pasid_changes_are_refused: each Size in SIZES;

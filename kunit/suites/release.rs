@@ -18,6 +18,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -61,7 +62,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_release:
+    iommu_mock_release over Families:
     leaving_member_is_blocked_and_the_others_stay: each Size in SIZES;
     last_member_takes_the_groups_domains_along: each Size in SIZES;
     last_member_of_an_owned_group_warns: each Size in SIZES;

@@ -3,6 +3,7 @@
 //! Replace: from one domain to another without blocking in between, all members or none.
 
 use crate::{
+    families::Families,
     fixture::{
         foreign_domain,
         Fixture, //
@@ -33,7 +34,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_replace:
+    iommu_mock_replace over Families:
     replace_goes_straight_from_old_to_new: each Setting in SETTINGS;
     replace_by_the_same_domain_calls_nobody: each Setting in SETTINGS;
     replace_from_the_default_domain_attaches: each Setting in SETTINGS;

@@ -18,6 +18,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         Fixture,
         Setup, //
@@ -55,7 +56,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_reset:
+    iommu_mock_reset over Families:
     device_is_parked_alone_and_comes_back: each Size in SIZES;
     pairs_nest_and_only_the_outermost_counts: each Size in SIZES;
     unmatched_end_warns: each Size in SIZES;

@@ -17,6 +17,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::Fixture,
     group::{
         Belief,
@@ -51,7 +52,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_revert:
+    iommu_mock_revert over Families:
     member_that_cannot_be_put_back_is_blocked: each Size in SEVERAL;
     each_member_that_cannot_be_put_back_warns: each Size in SEVERAL;
     member_that_cannot_even_be_blocked_is_lost: each Size in SEVERAL;

@@ -18,6 +18,7 @@ use super::{
     SIZES, //
 };
 use crate::{
+    families::Families,
     fixture::{
         foreign_domain,
         Fixture,
@@ -55,7 +56,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_search:
+    iommu_mock_search over Families:
     first_group_gets_a_domain_of_its_own: each Size in SIZES;
     second_group_shares_the_first_domain_that_fits: each Size in SIZES;
     soft_refusal_goes_on_to_the_next: each Size in SIZES;

@@ -13,6 +13,7 @@ use super::map::{
     RUNS, //
 };
 use crate::{
+    families::Families,
     iommu::{
         Domain,
         Gather,
@@ -31,7 +32,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_unmap:
+    iommu_mock_unmap over Families:
     unmap_stops_at_a_hole;
     unmap_takes_a_larger_page_whole;
     unmap_flushes_once_for_each_page_size;

@@ -4,6 +4,7 @@
 
 use crate::{
     effort,
+    families::Families,
     kapi::kunit::{
         kunit_suite,
         Outcome, //
@@ -16,7 +17,7 @@ use crate::{
 };
 
 kunit_suite! {
-    iommu_mock_walk:
+    iommu_mock_walk over Families:
     belief_is_truth_on_a_short_walk;
     belief_is_truth_on_a_long_walk: slow;
 }

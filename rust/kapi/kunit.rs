@@ -8,7 +8,22 @@
 //!
 //! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h)
 
-use super::text::Truncating;
+mod suite;
+
+pub(crate) use self::suite::{
+    each,
+    entries,
+    kunit_case,
+    kunit_suite,
+    plain,
+    suites,
+    Case,
+    Param,
+    RawCase,
+    RawSuite,
+    Variants, //
+};
+
 use core::{
     ffi::CStr,
     panic::Location,
@@ -67,10 +82,13 @@ pub(crate) fn note(line: fmt::Arguments<'_>) {
     kernel::kunit::info(fmt!("    # {}\n", line));
 }
 
-/// Marks the running case as skipped, and says why. The case returns then.
-pub(crate) fn skip(why: &CStr) {
+/// Marks the running case as skipped, says why, and returns the token to return with.
+pub(crate) fn skip(why: &CStr) -> Failed {
+    if EXPECTED.load(Relaxed) {
+        return Failed(());
+    }
     let Some(test) = current() else {
-        return;
+        return Failed(());
     };
     // SAFETY: `test` is the running test of this task, and nobody else has these fields.
     let (status, comment) = unsafe {
@@ -85,6 +103,7 @@ pub(crate) fn skip(why: &CStr) {
     }
     // SAFETY: As above; written as `kunit_mark_skipped()` does.
     unsafe { status.write_volatile(bindings::kunit_status_KUNIT_SKIPPED) };
+    Failed(())
 }
 
 /// Fails the case unless the condition holds; the message says what was seen.
@@ -195,176 +214,3 @@ pub(crate) fn fails(body: impl FnOnce() -> Outcome) -> bool {
     EXPECTED.store(false, Relaxed);
     failed
 }
-
-/// A value that a case is run with.
-pub(crate) trait Param: 'static {
-    /// Writes the short text that names the value in the results.
-    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
-}
-
-impl Param for () {
-    fn label(&self, _f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Ok(())
-    }
-}
-
-struct Label<'a, P>(&'a P);
-
-impl<P: Param> fmt::Display for Label<'_, P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.label(f)
-    }
-}
-
-/// One case of a suite; [`kunit_suite!`] implements it.
-#[doc(hidden)]
-pub(crate) trait Case {
-    type Param: Param;
-    const PARAMS: &'static [Self::Param];
-    fn run(param: &Self::Param) -> Outcome;
-}
-
-/// The C description of a case without parameters.
-#[doc(hidden)]
-pub(crate) const fn plain<C: Case<Param = ()>>(name: &'static CStr, slow: bool) -> RawCase {
-    raw(name, run_plain::<C>, slow)
-}
-
-/// The C description of a case that is run once for each of its parameters.
-#[doc(hidden)]
-pub(crate) const fn each<C: Case>(name: &'static CStr, slow: bool) -> RawCase {
-    let mut case = raw(name, run_each::<C>, slow);
-    case.generate_params = Some(next_param::<C>);
-    case
-}
-
-/// The C type of a case.
-#[doc(hidden)]
-pub(crate) type RawCase = bindings::kunit_case;
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "`as_char_ptr()` is not const, and the cast makes up for the other's type"
-)]
-const fn raw(
-    name: &'static CStr,
-    run: unsafe extern "C" fn(*mut bindings::kunit),
-    slow: bool,
-) -> RawCase {
-    bindings::kunit_case {
-        run_case: Some(run),
-        name: name.as_ptr().cast(),
-        attr: bindings::kunit_attributes {
-            speed: if slow {
-                bindings::kunit_speed_KUNIT_SPEED_SLOW
-            } else {
-                bindings::kunit_speed_KUNIT_SPEED_NORMAL
-            },
-        },
-        ..pin_init::zeroed()
-    }
-}
-
-/// # Safety
-///
-/// Called by KUnit with the running test.
-unsafe extern "C" fn run_plain<C: Case<Param = ()>>(_test: *mut bindings::kunit) {
-    // A failure has been recorded by `fail`.
-    let _ = C::run(&());
-}
-
-/// # Safety
-///
-/// Called by KUnit with the running test, whose parameter came from [`next_param`].
-unsafe extern "C" fn run_each<C: Case>(test: *mut bindings::kunit) {
-    // SAFETY: By the contract of this function, the parameter points into `C::PARAMS`.
-    let param = unsafe { &*(*test).param_value.cast::<C::Param>() };
-    let _ = C::run(param);
-}
-
-/// # Safety
-///
-/// Called by KUnit: `prev` is null or what this function returned before, and `desc` has room for
-/// `KUNIT_PARAM_DESC_SIZE` bytes.
-unsafe extern "C" fn next_param<C: Case>(
-    _test: *mut bindings::kunit,
-    prev: *const c_void,
-    desc: *mut c_char,
-) -> *const c_void {
-    let mut rest = C::PARAMS.iter();
-    if !prev.is_null() {
-        rest.find(|p| ptr::eq(ptr::from_ref(*p).cast(), prev));
-    }
-    let Some(param) = rest.next() else {
-        return ptr::null();
-    };
-    // SAFETY: By the contract of this function, `desc` has that many bytes.
-    let out = unsafe {
-        core::slice::from_raw_parts_mut(desc.cast::<u8>(), bindings::KUNIT_PARAM_DESC_SIZE as usize)
-    };
-    let mut writer = Truncating::new(out);
-    let _ = fmt::Write::write_fmt(&mut writer, fmt!("{}", Label(param)));
-    ptr::from_ref(param).cast()
-}
-
-/// Declares a KUnit suite.
-///
-/// ```text
-/// kunit_suite! {
-///     iommu_mock_attach:
-///     attach_is_refused_while_owned;
-///     attach_moves_every_member: each Size in SIZES;
-///     attach_survives_everything: slow each Size in SIZES;
-/// }
-/// ```
-///
-/// A case is a function of that name, `fn() -> Outcome`, or `fn(&P) -> Outcome` where it is run for
-/// `each P` of a constant table.
-macro_rules! kunit_suite {
-    ($suite:ident: $($case:ident $(: $($how:ident)+)?;)+) => {
-        const _: () = {
-            static mut CASES: [
-                $crate::kapi::kunit::RawCase; [$(stringify!($case)),+].len() + 1
-            ] = [
-                $($crate::kapi::kunit::kunit_case!($case $($($how)+)?),)+
-                ::pin_init::zeroed(),
-            ];
-            ::kernel::kunit_unsafe_test_suite!($suite, CASES);
-        };
-    };
-}
-pub(crate) use kunit_suite;
-
-macro_rules! kunit_case {
-    ($case:ident) => { $crate::kapi::kunit::kunit_case!(@plain $case, false) };
-    ($case:ident slow) => { $crate::kapi::kunit::kunit_case!(@plain $case, true) };
-    ($case:ident each $param:ident in $params:ident) => {
-        $crate::kapi::kunit::kunit_case!(@each $case, $param, $params, false)
-    };
-    ($case:ident slow each $param:ident in $params:ident) => {
-        $crate::kapi::kunit::kunit_case!(@each $case, $param, $params, true)
-    };
-    (@plain $case:ident, $slow:literal) => {{
-        struct This;
-        impl $crate::kapi::kunit::Case for This {
-            type Param = ();
-            const PARAMS: &'static [()] = &[];
-            fn run(_: &()) -> $crate::kapi::kunit::Outcome {
-                $case()
-            }
-        }
-        $crate::kapi::kunit::plain::<This>(::kernel::c_str!(stringify!($case)), $slow)
-    }};
-    (@each $case:ident, $param:ident, $params:ident, $slow:literal) => {{
-        struct This;
-        impl $crate::kapi::kunit::Case for This {
-            type Param = $param;
-            const PARAMS: &'static [$param] = &$params;
-            fn run(param: &$param) -> $crate::kapi::kunit::Outcome {
-                $case(param)
-            }
-        }
-        $crate::kapi::kunit::each::<This>(::kernel::c_str!(stringify!($case)), $slow)
-    }};
-}
-pub(crate) use kunit_case;

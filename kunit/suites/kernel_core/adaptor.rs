@@ -5,6 +5,7 @@
 use super::KERNEL;
 use crate::{
     ccore::UserDomain,
+    families::Families,
     iommu::{
         EndpointId,
         PagingFlags,
@@ -44,7 +45,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_kernel_adaptor:
+    iommu_mock_kernel_adaptor over Families:
     instances_have_groups_of_their_own: each Setting in KERNEL;
     instance_goes_with_its_last_domain;
     device_without_a_default_domain_is_not_taken;

@@ -8,6 +8,7 @@ use super::{
     SEVERAL, //
 };
 use crate::{
+    families::Families,
     iommu::{
         EndpointId,
         Kind, //
@@ -41,7 +42,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_kernel_attach:
+    iommu_mock_kernel_attach over Families:
     attach_and_detach_visit_members_in_order: each Setting in SETTINGS;
     users_domain_must_be_detached_first: each Setting in SETTINGS;
     any_member_can_refuse_an_attach: each Setting in SETTINGS;

@@ -4,6 +4,7 @@
 
 use super::KERNEL;
 use crate::{
+    families::Families,
     kapi::kunit::{
         check,
         check_eq,
@@ -23,7 +24,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_kernel_bind:
+    iommu_mock_kernel_bind over Families:
     driver_is_refused_while_claimed: each Setting in SETTINGS;
     claim_is_refused_while_a_driver_is_bound: each Setting in SETTINGS;
     every_member_can_have_a_driver: each Setting in SETTINGS;

@@ -7,6 +7,7 @@ use super::{
     KERNEL, //
 };
 use crate::{
+    families::Families,
     iommu::EndpointId,
     kapi::kunit::{
         check_eq,
@@ -33,7 +34,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_kernel_detach:
+    iommu_mock_kernel_detach over Families:
     failing_member_is_warned_of_once_and_blocked: each Setting in SETTINGS;
     failing_group_is_warned_of_once: each Setting in SETTINGS;
     failing_member_keeps_its_domain_without_a_blocking_one: each Setting in KERNEL;

@@ -4,6 +4,7 @@
 
 use crate::{
     ccore::Believed,
+    families::Families,
     iommu::{
         Domain,
         EndpointId, //
@@ -40,7 +41,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_kernel_look:
+    iommu_mock_kernel_look over Families:
     look_agrees_with_what_the_core_did;
     look_finds_the_device_that_did_not_move;
     families_have_numbers;

@@ -4,6 +4,7 @@
 
 use crate::{
     ccore::UserDomain,
+    families::Families,
     iommu::{
         EndpointId,
         PagingFlags,
@@ -37,7 +38,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_kernel_map:
+    iommu_mock_kernel_map over Families:
     mapped_pages_translate;
     page_sizes_are_mixed;
     unmap_stops_at_a_hole;

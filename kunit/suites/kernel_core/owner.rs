@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     ccore::Owner,
+    families::Families,
     iommu::{
         EndpointId,
         Pasid, //
@@ -37,7 +38,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_kernel_owner:
+    iommu_mock_kernel_owner over Families:
     claim_blocks_and_release_returns: each Setting in SETTINGS;
     any_member_can_refuse_a_claim: each Setting in SETTINGS;
     group_is_claimed_once: each Setting in SETTINGS;

@@ -5,6 +5,7 @@
 use super::KERNEL;
 use crate::{
     ccore::Handle,
+    families::Families,
     iommu::{
         EndpointId,
         Kind,
@@ -37,7 +38,7 @@ use crate::{
 use kernel::prelude::*;
 
 kunit_suite! {
-    iommu_mock_kernel_pasid:
+    iommu_mock_kernel_pasid over Families:
     pasid_reaches_its_domain_on_every_member: each Setting in SETTINGS;
     any_member_can_refuse_a_pasid: each Setting in SETTINGS;
     pasid_in_use_is_busy: each Setting in SETTINGS;

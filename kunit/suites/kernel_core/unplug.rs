@@ -7,6 +7,7 @@ use super::{
     KERNEL, //
 };
 use crate::{
+    families::Families,
     iommu::EndpointId,
     kapi::kunit::{
         check,
@@ -36,7 +37,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_kernel_unplug:
+    iommu_mock_kernel_unplug over Families:
     leaving_member_is_blocked_and_the_others_stay: each Setting in KERNEL;
     member_of_an_owned_group_can_leave: each Setting in KERNEL;
     last_member_of_an_owned_group_is_warned_of: each Setting in KERNEL;
