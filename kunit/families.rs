@@ -7,7 +7,11 @@
 //! one it is, so that cases need not know.
 
 use crate::{
-    kapi::kunit::Variants,
+    kapi::kunit::{
+        skip,
+        Outcome,
+        Variants, //
+    },
     mock::family::{
         Family,
         FAMILIES, //
@@ -53,4 +57,26 @@ impl Variants for Families {
 /// EINVAL if there is none.
 pub(crate) fn under_test() -> Result<Family> {
     Family::try_from(UNDER_TEST.load(Relaxed))
+}
+
+/// Skips the case for a family whose PASIDs have no domains of their own.
+pub(crate) fn needs_pasids() -> Outcome {
+    match under_test()?.pasid {
+        true => Ok(()),
+        false => Err(skip(c"the family has no PASIDs")),
+    }
+}
+
+/// How many of the `operations` of a random test to do. Those of the plain family show what the
+/// core does; a fifth shows that another family is no exception.
+///
+/// # Errors
+///
+/// EINVAL if no family is under test.
+pub(crate) fn share(operations: u32) -> Result<u32> {
+    let plain = Family::try_from(0)?.name;
+    Ok(match under_test()?.name == plain {
+        true => operations,
+        false => operations / 5,
+    })
 }

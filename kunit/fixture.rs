@@ -236,10 +236,11 @@ impl Fixture {
         self.domain_for(0)
     }
 
-    /// Makes a marked paging domain for the device at `at`.
+    /// Makes a marked paging domain for the device at `at`, one that its PASIDs can have as well.
     pub(crate) fn domain_for(&self, at: usize) -> Result<Arc<Domain>> {
-        let flags = PagingFlags::default();
-        let domain = self.mock.alloc_paging(self.endpoint(at)?.device(), flags)?;
+        let device = self.endpoint(at)?.device();
+        let pasid = device.max_pasids() != 0 && self.mock.features().pasid;
+        let domain = self.mock.alloc_paging(device, PagingFlags { pasid })?;
         mark::mark(&domain)?;
         Ok(domain)
     }

@@ -21,6 +21,7 @@ use self::{
     snapshot::Snapshot,
 };
 use crate::{
+    families,
     fixture::{
         Fixture,
         Setup, //
@@ -73,7 +74,7 @@ pub(crate) fn walk(seed: u64, steps: u32) -> Outcome {
     ));
     let _quiet = WarnCounter::start()?;
     let mut random = Random::new(seed);
-    let mut coverage = Coverage::new();
+    let mut coverage = Coverage::new(families::under_test()?.pasid);
     let mut left = steps;
     let mut members = 0;
     while left != 0 {
@@ -230,6 +231,7 @@ impl Walker {
                 held.into_iter().any(|domain| Arc::ptr_eq(domain, current))
             }),
             pasids: state.pasid_entries().len() as u32,
+            has_pasids: self.fixture.mock().features().pasid,
             recovering: state.recovering() as u32,
         }
     }

@@ -5,7 +5,10 @@
 use crate::{
     differential::run,
     effort,
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     group::defect::{
         Defect,
         Planted, //
@@ -50,14 +53,17 @@ const PLANTINGS: [Planting; 9] = [
 ];
 
 fn both_cores_agree_for_a_while() -> Outcome {
-    run(seed(), 20_000)
+    run(seed(), families::share(20_000)?)
 }
 
 fn both_cores_agree_for_long() -> Outcome {
-    run(seed(), 10_000u32.saturating_mul(effort()))
+    run(seed(), families::share(10_000u32.saturating_mul(effort()))?)
 }
 
 fn comparison_finds_a_defect(planting: &Planting) -> Outcome {
+    if planting.0 == Defect::PasidUnwindSkipped {
+        families::needs_pasids()?;
+    }
     let _planted = Planted::new(planting.0);
     let found = fails(|| run(seed(), 20_000));
     check!(found, "both cores agree in spite of {:?}", planting.0);

@@ -3,7 +3,10 @@
 //! Attach handles: visible from when the hardware has switched until it leaves.
 
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::Fixture,
     group::Handle,
     iommu::{
@@ -152,6 +155,7 @@ fn replace_gives_the_former_handle_back(size: &Size) -> Outcome {
 }
 
 fn handle_is_found_by_pasid_and_kind(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
     let (pasid, domain, handle) = (Pasid::new(3)?, fixture.domain()?, Handle::new(3)?);
@@ -173,6 +177,7 @@ fn handle_is_found_by_pasid_and_kind(size: &Size) -> Outcome {
 }
 
 fn pasid_handle_cannot_replace_itself(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let warnings = WarnCounter::start()?;
     let fixture = Fixture::new(size.members)?;
     let endpoint = fixture.endpoint(0)?;

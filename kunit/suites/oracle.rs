@@ -7,7 +7,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::Fixture,
     group::Belief,
     iommu::{
@@ -83,6 +86,7 @@ fn driver_that_succeeds_without_attaching_is_noticed(size: &Size) -> Outcome {
 }
 
 fn driver_that_loses_a_pasid_is_noticed(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let fixture = Fixture::new(size.members)?;
     let endpoint = fixture.endpoint(0)?;
     let (domain, pasid) = (fixture.domain()?, Pasid::new(2)?);

@@ -18,7 +18,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::{
         foreign_domain,
         Fixture,
@@ -78,6 +81,7 @@ pub(super) fn one() -> Result<Pasid> {
 }
 
 fn pasid_is_attached_to_every_member(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, one) = (fixture.group()?, one()?);
@@ -117,6 +121,7 @@ fn pasid_is_attached_to_every_member(size: &Size) -> Outcome {
 }
 
 fn pasids_are_independent(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
     let (first, second) = (fixture.domain()?, fixture.domain()?);
@@ -158,6 +163,7 @@ fn pasids_are_independent(size: &Size) -> Outcome {
 }
 
 fn members_without_pasids_are_skipped(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let (one, last) = (one()?, size.members - 1);
     let setup = Setup::ordinary(size.members)?;
     let fixture = setup
@@ -188,6 +194,7 @@ fn members_without_pasids_are_skipped(size: &Size) -> Outcome {
 }
 
 fn group_without_pasids_takes_any(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let mut setup = Setup::ordinary(size.members)?;
     for at in 0..size.members as usize {
         setup = setup.endpoint(at, |e| e.max_pasids = 0);
@@ -204,6 +211,7 @@ fn group_without_pasids_takes_any(size: &Size) -> Outcome {
 }
 
 fn pasid_beyond_a_members_limit_is_refused(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     for short in 0..size.members as usize {
         let setup = Setup::ordinary(size.members)?.endpoint(short, |e| e.max_pasids = 3);
@@ -224,6 +232,7 @@ fn pasid_beyond_a_members_limit_is_refused(size: &Size) -> Outcome {
 }
 
 fn pasid_in_use_is_busy(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
@@ -239,6 +248,7 @@ fn pasid_in_use_is_busy(size: &Size) -> Outcome {
 }
 
 fn unfit_domain_is_refused(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
@@ -282,6 +292,7 @@ fn driver_without_pasids_is_not_supported(size: &Size) -> Outcome {
 }
 
 fn refusals_come_in_order(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
@@ -323,6 +334,7 @@ fn refusals_come_in_order(size: &Size) -> Outcome {
 }
 
 pub(super) fn attach_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let one = one()?;
     for failing in 0..size.members {
@@ -353,6 +365,7 @@ pub(super) fn attach_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
 }
 
 fn attach_that_cannot_be_unwound_warns(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let (one, last) = (one()?, size.members - 1);
     let fixture = Fixture::new(size.members)?;
@@ -370,6 +383,7 @@ fn attach_that_cannot_be_unwound_warns(size: &Size) -> Outcome {
 }
 
 fn detach_blocks_and_returns_the_handle(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
@@ -398,6 +412,7 @@ fn detach_blocks_and_returns_the_handle(size: &Size) -> Outcome {
 }
 
 fn failed_detach_warns_for_each_device(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
@@ -417,6 +432,7 @@ fn failed_detach_warns_for_each_device(size: &Size) -> Outcome {
 }
 
 fn detach_of_what_is_not_attached_warns(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);

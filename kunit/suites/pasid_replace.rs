@@ -17,7 +17,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::{
         Fixture,
         Setup, //
@@ -61,6 +64,7 @@ kunit_suite! {
 }
 
 fn replace_goes_straight_from_old_to_new(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
@@ -86,6 +90,7 @@ fn replace_goes_straight_from_old_to_new(size: &Size) -> Outcome {
 }
 
 fn member_that_lacks_the_pasid_is_skipped(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     // Only a member that joined later can lack a PASID in use.
     let new = size.members;
     let setup = Setup::ordinary(new + 1)?;
@@ -115,6 +120,7 @@ fn member_that_lacks_the_pasid_is_skipped(size: &Size) -> Outcome {
 }
 
 fn replace_by_the_same_domain_swaps_the_handle(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
     let domain = fixture.domain()?;
@@ -133,6 +139,7 @@ fn replace_by_the_same_domain_swaps_the_handle(size: &Size) -> Outcome {
 }
 
 fn replace_by_the_same_handle_warns(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint, one) = (fixture.group()?, fixture.endpoint(0)?, one()?);
@@ -156,6 +163,7 @@ fn replace_by_the_same_handle_warns(size: &Size) -> Outcome {
 }
 
 fn replace_of_a_pasid_not_in_use_is_refused(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
@@ -174,6 +182,7 @@ fn replace_of_a_pasid_not_in_use_is_refused(size: &Size) -> Outcome {
 }
 
 pub(super) fn replace_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let one = one()?;
     for failing in 0..size.members {
@@ -206,6 +215,7 @@ pub(super) fn replace_unwinds_when_a_member_refuses(size: &Size) -> Outcome {
 }
 
 fn replace_that_cannot_be_unwound_blocks(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let (one, last) = (one()?, size.members - 1);
     let fixture = Fixture::new(size.members)?;
@@ -234,6 +244,7 @@ fn replace_that_cannot_be_unwound_blocks(size: &Size) -> Outcome {
 }
 
 fn replace_that_cannot_even_block_warns_twice(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let (one, last) = (one()?, size.members - 1);
     let fixture = Fixture::new(size.members)?;

@@ -20,7 +20,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::{
         Fixture,
         Setup, //
@@ -283,6 +286,7 @@ fn new_member_of_an_owned_group_is_blocked(size: &Size) -> Outcome {
 }
 
 fn new_member_gets_the_pasids_it_can_have(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     // The kernel's core leaves a new member without the PASIDs of its group.
     let (one, three) = (Pasid::new(1)?, Pasid::new(3)?);
     for (max, expected) in [(4, &[one, three][..]), (2, &[one]), (0, &[])] {
@@ -350,6 +354,7 @@ fn new_member_that_refuses_is_released(size: &Size) -> Outcome {
 }
 
 fn new_member_that_refuses_a_pasid_is_released(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let mut fixture = with_one_more(size.members)?;
     let group = fixture.group()?.clone();
     let (new, domain) = (size.members, fixture.domain()?);

@@ -20,7 +20,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::{
         Fixture,
         Setup, //
@@ -114,6 +117,7 @@ fn move_to_where_the_group_is_is_none(size: &Size) -> Outcome {
 }
 
 fn pasid_changes_are_refused(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
@@ -181,6 +185,7 @@ fn release_of_ownership_leaves_the_parked_device_alone(size: &Size) -> Outcome {
 }
 
 fn pasid_detached_meanwhile_does_not_come_back(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (endpoint, one) = (fixture.endpoint(0)?, Pasid::new(1)?);

@@ -18,7 +18,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::{
         Fixture,
         Setup, //
@@ -371,6 +374,7 @@ fn group_without_devices_answers_enodev(size: &Size) -> Outcome {
 }
 
 fn attachments_end_silently_after_the_devices_have_gone(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let mut fixture = Fixture::new(size.members)?;
     let group = fixture.group()?.clone();

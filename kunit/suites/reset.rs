@@ -18,7 +18,10 @@ use super::{
     SIZES, //
 };
 use crate::{
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     fixture::{
         Fixture,
         Setup, //
@@ -184,6 +187,7 @@ fn device_that_cannot_be_parked_takes_no_part(size: &Size) -> Outcome {
 }
 
 fn pasids_are_blocked_and_come_back(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     // A member with fewer PASIDs has only those parked that it can have.
     for (max, expected) in [(4, &[1, 3][..]), (2, &[1]), (0, &[])] {
@@ -366,6 +370,7 @@ fn failed_end_is_mended_by_the_next_move(size: &Size) -> Outcome {
 }
 
 fn pasid_that_cannot_be_blocked_warns(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);
@@ -391,6 +396,7 @@ fn pasid_that_cannot_be_blocked_warns(size: &Size) -> Outcome {
 }
 
 fn pasid_that_cannot_come_back_warns(size: &Size) -> Outcome {
+    families::needs_pasids()?;
     let watch = Watch::start()?;
     let fixture = Fixture::new(size.members)?;
     let (group, endpoint) = (fixture.group()?, fixture.endpoint(0)?);

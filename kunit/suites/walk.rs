@@ -4,7 +4,10 @@
 
 use crate::{
     effort,
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     kapi::kunit::{
         kunit_suite,
         Outcome, //
@@ -23,9 +26,12 @@ kunit_suite! {
 }
 
 fn belief_is_truth_on_a_short_walk() -> Outcome {
-    walk(seed(), FULL / 10)
+    walk(seed(), families::share(FULL / 10)?)
 }
 
 fn belief_is_truth_on_a_long_walk() -> Outcome {
-    walk(seed(), (FULL / 100).saturating_mul(effort()))
+    walk(
+        seed(),
+        families::share((FULL / 100).saturating_mul(effort()))?,
+    )
 }

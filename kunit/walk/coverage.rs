@@ -43,12 +43,14 @@ pub(crate) const FULL: u32 = 500_000;
 /// See the module.
 pub(super) struct Coverage {
     hits: [[[u32; SIZES]; OUTCOMES.len()]; Kind::ALL.len()],
+    /// The family has PASIDs.
+    pasids: bool,
 }
 
 impl Coverage {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pasids: bool) -> Self {
         let hits = [[[0; SIZES]; OUTCOMES.len()]; Kind::ALL.len()];
-        Self { hits }
+        Self { hits, pasids }
     }
 
     pub(super) fn count(&mut self, kind: Kind, outcome: Outcome, members: u32) {
@@ -70,7 +72,7 @@ impl Coverage {
             for (outcome, sizes) in OUTCOMES.iter().zip(outcomes) {
                 let hits = sizes.get((members as usize).wrapping_sub(1));
                 let hits = hits.copied().unwrap_or(u32::MAX);
-                if kind.reaches(*outcome, members) && hits < fewest {
+                if kind.reaches(*outcome, members, self.pasids) && hits < fewest {
                     rarest = (*kind, *outcome);
                     fewest = hits;
                 }
@@ -108,7 +110,7 @@ impl Coverage {
                         done += hits;
                     }
                     let cell = fmt!("{} {} with {members} members", kind.name(), outcome.name());
-                    if kind.reaches(*outcome, members) {
+                    if kind.reaches(*outcome, members, self.pasids) {
                         check!(hits >= enough, "{cell}: {hits} hits, {enough} wanted");
                     } else {
                         check!(hits == 0, "{cell}: cannot be, but was {hits} times");

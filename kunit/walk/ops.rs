@@ -92,9 +92,15 @@ impl Kind {
         }
     }
 
-    /// Whether the operation can end like that at all, in a group of that many devices.
-    pub(super) fn reaches(self, outcome: Outcome, members: u32) -> bool {
+    /// Whether the operation can end like that at all, in a group of that many devices of a family
+    /// with or without PASIDs.
+    pub(super) fn reaches(self, outcome: Outcome, members: u32, pasids: bool) -> bool {
         match self {
+            Kind::AttachPasid | Kind::ReplacePasid if !pasids => outcome == Outcome::Refused,
+            // There is never one to detach.
+            Kind::DetachPasid if !pasids => outcome == Outcome::Warned,
+            // It is a PASID that cannot be blocked.
+            Kind::ResetPrepare if !pasids => matches!(outcome, Outcome::Done | Outcome::Failed),
             Kind::Attach
             | Kind::AttachWith
             | Kind::Replace
@@ -176,7 +182,10 @@ pub(super) struct View {
     pub(super) owner: Ownership,
     /// A user's domain is attached.
     pub(super) attached: bool,
+    /// PASIDs that a user's domain is attached to.
     pub(super) pasids: u32,
+    /// The family has PASIDs at all.
+    pub(super) has_pasids: bool,
     pub(super) recovering: u32,
 }
 
@@ -234,8 +243,11 @@ fn towards(random: &mut Random, view: &View, wanted: Kind, outcome: Outcome) -> 
         Kind::UnuseDefault if owned => unused(Kind::ReleaseClaims),
         Kind::UnuseDefault if free => unused(Kind::UseDefault),
         Kind::UnuseDefault => unused(wanted),
-        Kind::ReplacePasid | Kind::DetachPasid if view.pasids == 0 => Kind::AttachPasid,
-        Kind::ResetPrepare | Kind::ResetDone if view.pasids == 0 => Kind::AttachPasid,
+        Kind::ReplacePasid | Kind::DetachPasid | Kind::ResetPrepare | Kind::ResetDone
+            if view.has_pasids && view.pasids == 0 =>
+        {
+            Kind::AttachPasid
+        }
         Kind::ResetDone if view.recovering == 0 => Kind::ResetPrepare,
         Kind::Plug if view.present == view.members && view.members > 1 => Kind::Unplug,
         Kind::Unplug if outcome == Outcome::Warned && free && !view.attached => attach,

@@ -5,7 +5,10 @@
 use super::KERNEL;
 use crate::{
     ccore::Handle,
-    families::Families,
+    families::{
+        self,
+        Families, //
+    },
     iommu::{
         EndpointId,
         Kind,
@@ -64,6 +67,7 @@ fn check_pasid(rig: &dyn Rig, members: u32, pasid: Pasid, expected: Reach) -> Ou
 }
 
 fn pasid_reaches_its_domain_on_every_member(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let mut rig = setting.build()?;
     let (domain, other) = (rig.domain()?, rig.domain()?);
     let (one, two) = (Pasid::new(1)?, Pasid::new(2)?);
@@ -78,6 +82,7 @@ fn pasid_reaches_its_domain_on_every_member(setting: &Setting) -> Outcome {
 }
 
 fn any_member_can_refuse_a_pasid(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let warnings = WarnCounter::start()?;
     let pasid = Pasid::new(1)?;
     for failing in 0..setting.members {
@@ -97,6 +102,7 @@ fn any_member_can_refuse_a_pasid(setting: &Setting) -> Outcome {
 }
 
 fn pasid_in_use_is_busy(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let mut rig = setting.build()?;
     let (domain, other) = (rig.domain()?, rig.domain()?);
     let pasid = Pasid::new(1)?;
@@ -108,6 +114,7 @@ fn pasid_in_use_is_busy(setting: &Setting) -> Outcome {
 }
 
 fn pasid_out_of_range_is_refused(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let mut rig = setting.build()?;
     let domain = rig.domain()?;
     check_eq!(
@@ -119,6 +126,7 @@ fn pasid_out_of_range_is_refused(setting: &Setting) -> Outcome {
 }
 
 fn replaced_pasid_moves_on_every_member(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let mut rig = setting.build()?;
     let (old, new) = (rig.domain()?, rig.domain()?);
     let pasid = Pasid::new(3)?;
@@ -137,6 +145,7 @@ fn replaced_pasid_moves_on_every_member(setting: &Setting) -> Outcome {
 }
 
 fn any_member_can_refuse_to_replace_a_pasid(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let warnings = WarnCounter::start()?;
     let pasid = Pasid::new(1)?;
     for failing in 0..setting.members {
@@ -153,6 +162,7 @@ fn any_member_can_refuse_to_replace_a_pasid(setting: &Setting) -> Outcome {
 }
 
 fn pasid_that_cannot_be_put_back_is_warned_of(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let warnings = WarnCounter::start()?;
     let pasid = Pasid::new(1)?;
     for failing in 0..setting.members {
@@ -181,6 +191,7 @@ fn pasid_that_cannot_be_put_back_is_warned_of(setting: &Setting) -> Outcome {
 }
 
 fn pasid_that_cannot_be_blocked_is_warned_of(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let warnings = WarnCounter::start()?;
     let mut kernel = Kernel::new(setting.members)?;
     let rig: &mut dyn Rig = &mut kernel;
@@ -197,6 +208,7 @@ fn pasid_that_cannot_be_blocked_is_warned_of(setting: &Setting) -> Outcome {
 }
 
 fn handle_that_replaces_itself_is_warned_of(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let warnings = WarnCounter::start()?;
     let mut kernel = Kernel::new(setting.members)?;
     let (number, pasid) = (kernel.domain()?, Pasid::new(1)?);
@@ -210,6 +222,7 @@ fn handle_that_replaces_itself_is_warned_of(setting: &Setting) -> Outcome {
 }
 
 fn members_without_pasids_are_left_out(setting: &Setting) -> Outcome {
+    families::needs_pasids()?;
     let last = setting.members - 1;
     let mut kernel = Kernel::with(
         InstanceConfig::default(),
@@ -235,6 +248,7 @@ fn members_without_pasids_are_left_out(setting: &Setting) -> Outcome {
 }
 
 fn number_of_pasids_is_exact() -> Outcome {
+    families::needs_pasids()?;
     for count in [1, 2, 3, 7, 1000] {
         let config = InstanceConfig::default();
         let mut kernel = Kernel::with(config, 1, |_, endpoint| endpoint.max_pasids = count)?;
