@@ -35,6 +35,7 @@ use crate::{
     },
     kapi::kunit::{
         check,
+        fail,
         Outcome,
         WarnCounter, //
     },
@@ -51,7 +52,10 @@ use crate::{
         shell::Mock, //
     },
 };
-use core::any::Any;
+use core::{
+    any::Any,
+    panic::Location, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -297,6 +301,26 @@ impl Drop for Fixture {
         for endpoint in &self.endpoints {
             let _ = self.iommu.release(endpoint);
         }
+        check_tame(&*self.mock);
+    }
+}
+
+/// How often hardware has read a table that is none: an entry that was torn, or tables freed too
+/// early.
+pub(crate) fn wild(mock: &dyn Mock) -> u64 {
+    let inspect = mock.inspect(EndpointId(0));
+    inspect.map_or(0, |(hardware, _)| hardware.counts().wild)
+}
+
+/// Fails the case if it ever has.
+pub(crate) fn check_tame(mock: &dyn Mock) {
+    let wild = wild(mock);
+    if wild != 0 {
+        let place = Location::caller();
+        let _ = fail(
+            place,
+            fmt!("hardware read {wild} times where there is no table"),
+        );
     }
 }
 

@@ -4,7 +4,10 @@
 //! believes against where the hardware sends DMA.
 
 use super::{
-    fixture::Fixture,
+    fixture::{
+        wild,
+        Fixture, //
+    },
     mark, //
 };
 use crate::{
@@ -37,6 +40,11 @@ pub(crate) fn check(fixture: &Fixture) -> Outcome {
     for endpoint in fixture.endpoints() {
         check_group(fixture, &endpoint.group().lock())?;
     }
+    let wild = wild(fixture.mock());
+    check!(
+        wild == 0,
+        "hardware read {wild} times where there is no table"
+    );
     Ok(())
 }
 

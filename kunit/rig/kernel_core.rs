@@ -21,6 +21,7 @@ use crate::{
         UserDriver, //
     },
     families,
+    fixture::check_tame,
     iommu::{
         DefaultType,
         EndpointId,
@@ -292,5 +293,6 @@ impl Drop for Kernel {
                 group.release_claims();
             }
         }
+        check_tame(&*self.mock);
     }
 }

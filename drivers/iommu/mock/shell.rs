@@ -11,6 +11,7 @@ mod look;
 pub(crate) use self::look::Mock;
 
 use self::domain::{
+    Kept,
     PagingDomain,
     Static, //
 };
@@ -66,6 +67,7 @@ pub(crate) struct Shell<U: Unit> {
     blocked: Option<Arc<Domain>>,
     identity: Option<Arc<Domain>>,
     faults: Arc<FaultPlan>,
+    kept: Arc<Kept>,
 }
 
 impl<U: Unit> Shell<U> {
@@ -92,6 +94,7 @@ impl<U: Unit> Shell<U> {
                 blocked: new_static(config.has_blocked, Kind::Blocked, Static::Blocked)?,
                 identity: new_static(config.has_identity, Kind::Identity, Static::Identity)?,
                 faults,
+                kept: Arc::new(Kept::new(), GFP_KERNEL)?,
             },
             GFP_KERNEL,
         )?)
@@ -250,7 +253,8 @@ impl<U: Unit> Driver for Shell<U> {
         let aperture = Aperture::bits(wiring(dev)?.bits);
         let space = self.unit.new_space(dev.id().0, flags)?;
         let faults = self.faults.clone();
-        let data = PagingDomain::new(self.unit.clone(), space, aperture, faults)?;
+        let kept = self.kept.clone();
+        let data = PagingDomain::new(self.unit.clone(), space, aperture, faults, kept)?;
         Domain::new(Kind::Paging, self.key(), data)
     }
 

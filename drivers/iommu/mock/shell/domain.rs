@@ -31,7 +31,13 @@ use crate::{
 use core::any::Any;
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
 };
 
 /// The domains that need no table.
@@ -46,10 +52,40 @@ impl DomainData for Static {
     }
 }
 
+/// How many page tables a driver has kept referring to after the end of their domain.
+pub(super) struct Kept(Atomic<u64>);
+
+impl Kept {
+    pub(super) fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The last reference that a domain drops to its page table. Counts if there is yet another.
+struct Last<S> {
+    space: Option<Arc<S>>,
+    kept: Arc<Kept>,
+}
+
+impl<S> Drop for Last<S> {
+    fn drop(&mut self) {
+        let unique = self.space.take().and_then(Arc::into_unique_or_drop);
+        if unique.is_none() {
+            self.kept.0.fetch_add(1, Relaxed);
+        }
+    }
+}
+
 /// A paging domain.
 pub(super) struct PagingDomain<U: Unit> {
     unit: Arc<U>,
     space: Arc<U::Space>,
+    // Behind `space`, so that it is dropped after it.
+    _last: Last<U::Space>,
     aperture: Pin<KBox<Mutex<Aperture>>>,
     faults: Arc<FaultPlan>,
 }
@@ -63,15 +99,21 @@ impl<U: Unit> PagingDomain<U> {
         space: Arc<U::Space>,
         aperture: Aperture,
         faults: Arc<FaultPlan>,
+        kept: Arc<Kept>,
     ) -> Result<Self> {
         let most = space.aperture();
         let aperture = Aperture {
             first: aperture.first.max(most.first),
             last: aperture.last.min(most.last),
         };
+        let last = Last {
+            space: Some(space.clone()),
+            kept,
+        };
         Ok(Self {
             unit,
             space,
+            _last: last,
             aperture: KBox::pin_init(new_mutex!(aperture, "PagingDomain::aperture"), GFP_KERNEL)?,
             faults,
         })
