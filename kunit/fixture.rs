@@ -87,7 +87,7 @@ impl Setup {
             endpoints.push(endpoint, GFP_KERNEL)?;
         }
         Ok(Self {
-            config: InstanceConfig::default(),
+            config: families::config(),
             endpoints,
             system: DefaultType::Dma,
             dma: true,

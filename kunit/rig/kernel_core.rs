@@ -72,7 +72,7 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// One group of `members` ordinary devices, plugged in.
     pub(crate) fn new(members: u32) -> Result<Self> {
-        let mut kernel = Self::with(InstanceConfig::default(), members, |_, _| ())?;
+        let mut kernel = Self::with(families::config(), members, |_, _| ())?;
         for id in 0..members {
             kernel.plug(id)?;
         }

@@ -12,7 +12,7 @@ use self::bench::{
 use crate::{
     families::{
         self,
-        Families, //
+        Protocols, //
     },
     iommu::{
         AttachError,
@@ -48,7 +48,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_contract over Families:
+    iommu_mock_contract over Protocols:
     blocking_and_the_default_never_fail: each Start in STARTS;
     success_means_attached: each Start in STARTS;
     attaching_again_is_harmless: each Start in STARTS;

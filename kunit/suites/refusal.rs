@@ -4,7 +4,7 @@
 //! believes against where hardware sends DMA.
 
 use crate::{
-    families::Families,
+    families::Protocols,
     iommu::EndpointId,
     kapi::{
         errno,
@@ -39,7 +39,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_refusal over Families:
+    iommu_mock_refusal over Protocols:
     refusal_without_a_trace_changes_nothing: each Refusal in REFUSALS;
     fenced_member_is_the_only_one_blocked: each Refusal in REFUSALS;
     only_the_member_with_a_broken_driver_is_elsewhere: each Refusal in REFUSALS;

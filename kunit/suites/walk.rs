@@ -6,7 +6,7 @@ use crate::{
     effort,
     families::{
         self,
-        Families, //
+        Protocols, //
     },
     kapi::kunit::{
         kunit_suite,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 kunit_suite! {
-    iommu_mock_walk over Families:
+    iommu_mock_walk over Protocols:
     belief_is_truth_on_a_short_walk;
     belief_is_truth_on_a_long_walk: slow;
 }

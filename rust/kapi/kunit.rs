@@ -21,6 +21,7 @@ pub(crate) use self::suite::{
     Param,
     RawCase,
     RawSuite,
+    VariantName,
     Variants, //
 };
 

@@ -23,10 +23,7 @@ use crate::{
     },
     mark,
     mock::{
-        endpoint::{
-            EndpointConfig,
-            InstanceConfig, //
-        },
+        endpoint::EndpointConfig,
         fault::{
             FaultPlan,
             Leave,
@@ -132,7 +129,7 @@ impl Bench {
         }
         let count = endpoints.len() as u32;
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
-        let config = InstanceConfig::default();
+        let config = families::config();
         let instance = families::under_test()?.build(config, endpoints, faults)?;
         let mut devices = KVec::new();
         for id in 0..count {

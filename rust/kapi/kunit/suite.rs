@@ -130,12 +130,15 @@ pub(crate) trait Variants {
     /// What the name of every such suite begins with. Behind it stands the name of the variant.
     const PREFIX: &'static str;
 
-    /// Their names. The first is in no suite's name.
-    const NAMES: &'static [&'static str];
+    /// Their names, of up to two words. The first is in no suite's name.
+    const NAMES: &'static [VariantName];
 
     /// Makes the variant of that number the one that cases are run with.
     fn select(at: usize);
 }
+
+/// The words of a variant's name. An empty one is left out.
+pub(crate) type VariantName = [&'static str; 2];
 
 /// The C type of a suite.
 #[doc(hidden)]
@@ -176,11 +179,18 @@ pub(crate) const fn entries<const N: usize>(suites: *mut [RawSuite; N]) -> [*mut
 }
 
 /// `name`, with `variant` between `prefix` and the rest unless it is the first.
-const fn variant_name(prefix: &str, variant: &str, name: &str, first: bool) -> [c_char; 256] {
+const fn variant_name(
+    prefix: &str,
+    [one, two]: VariantName,
+    name: &str,
+    first: bool,
+) -> [c_char; 256] {
     let (_, rest) = name.as_bytes().split_at(prefix.len());
-    let parts: [&[u8]; 4] = match first {
-        true => [name.as_bytes(), b"", b"", b""],
-        false => [prefix.as_bytes(), variant.as_bytes(), b"_", rest],
+    let (prefix, one, two) = (prefix.as_bytes(), one.as_bytes(), two.as_bytes());
+    let parts: [&[u8]; 6] = match (first, two) {
+        (true, _) => [name.as_bytes(), b"", b"", b"", b"", b""],
+        (false, b"") => [prefix, one, b"_", rest, b"", b""],
+        (false, _) => [prefix, one, b"_", two, b"_", rest],
     };
     let mut out = [0; 256];
     let (mut to, mut part) = (0, 0);
@@ -199,15 +209,22 @@ const fn variant_name(prefix: &str, variant: &str, name: &str, first: bool) -> [
     out
 }
 
-/// The number of the variant that a suite is named after.
+/// The number of the variant that a suite is named after: the one with most words, if there are
+/// several.
 fn variant_of<V: Variants>(suite: &str) -> usize {
-    let named = |variant: &&str| {
-        let rest = suite.strip_prefix(V::PREFIX)?.strip_prefix(*variant)?;
-        rest.strip_prefix('_')
+    let words = |variant: &VariantName| {
+        let mut rest = suite.strip_prefix(V::PREFIX)?;
+        let words = variant.iter().filter(|word| !word.is_empty());
+        for word in words.clone() {
+            rest = rest.strip_prefix(*word)?.strip_prefix('_')?;
+        }
+        Some(words.count())
     };
-    let mut others = V::NAMES.iter().skip(1);
-    let at = others.position(|variant| named(&variant).is_some());
-    at.map_or(0, |at| at + 1)
+    let others = V::NAMES.iter().enumerate().skip(1);
+    others
+        .max_by_key(|(_, variant)| words(variant))
+        .filter(|(_, variant)| words(variant).is_some())
+        .map_or(0, |(at, _)| at)
 }
 
 /// # Safety
