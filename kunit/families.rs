@@ -15,18 +15,25 @@ use crate::{
         Variants, //
     },
     mock::{
-        endpoint::InstanceConfig,
+        endpoint::{
+            EndpointConfig,
+            InstanceConfig, //
+        },
         family::{
             Family,
             FAMILIES, //
         },
+        fault::FaultPlan,
     },
 };
 use kernel::{
     prelude::*,
-    sync::atomic::{
-        Atomic,
-        Relaxed, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
     },
 };
 
@@ -150,11 +157,24 @@ pub(crate) fn config() -> InstanceConfig {
     }
 }
 
-/// Skips the case for a family whose PASIDs have no domains of their own.
+/// Whether PASIDs of what is under test can have domains of their own.
+///
+/// # Errors
+///
+/// ENOMEM.
+pub(crate) fn has_pasids() -> Result<bool> {
+    let mut endpoints = KVec::new();
+    endpoints.push(EndpointConfig::ordinary(0), GFP_KERNEL)?;
+    let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
+    let instance = under_test()?.build(config(), endpoints, faults)?;
+    Ok(instance.driver.features().pasid)
+}
+
+/// Skips the case where they cannot.
 pub(crate) fn needs_pasids() -> Outcome {
-    match under_test()?.pasid {
+    match has_pasids()? {
         true => Ok(()),
-        false => Err(skip(c"the family has no PASIDs")),
+        false => Err(skip(c"no PASIDs here")),
     }
 }
 

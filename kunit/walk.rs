@@ -74,7 +74,7 @@ pub(crate) fn walk(seed: u64, steps: u32) -> Outcome {
     ));
     let _quiet = WarnCounter::start()?;
     let mut random = Random::new(seed);
-    let mut coverage = Coverage::new(families::under_test()?.pasid);
+    let mut coverage = Coverage::new(families::has_pasids()?);
     let mut left = steps;
     let mut members = 0;
     while left != 0 {

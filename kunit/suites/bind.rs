@@ -161,7 +161,7 @@ fn end_of_use_with_attachments_left_warns(size: &Size) -> Outcome {
     let (domain, endpoint, one) = (fixture.domain()?, fixture.endpoint(0)?, Pasid::new(1)?);
     endpoint.use_default()?;
 
-    if families::under_test()?.pasid {
+    if families::has_pasids()? {
         check_eq!(endpoint.attach_pasid(&domain, one, None), Ok(()));
         watch.only_warns(&fixture, group, Warning::BadUnuse, || {
             endpoint.unuse_default()

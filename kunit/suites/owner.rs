@@ -167,7 +167,7 @@ fn claim_is_refused_off_the_default_domain(size: &Size) -> Outcome {
     watch.refuses(&fixture, group, EBUSY, || group.claim(OWNER))?;
     group.detach(&domain);
 
-    if families::under_test()?.pasid {
+    if families::has_pasids()? {
         check_eq!(endpoint.attach_pasid(&domain, one, None), Ok(()));
         watch.refuses(&fixture, group, EBUSY, || group.claim(OWNER))?;
         watch.refuses(&fixture, group, EBUSY, || endpoint.claim(OWNER))?;
@@ -269,7 +269,7 @@ fn second_claim_of_a_device_is_always_granted(size: &Size) -> Outcome {
     let (domain, one) = (fixture.domain()?, Pasid::new(1)?);
     check_eq!(endpoint.claim(OWNER), Ok(()));
     check_eq!(group.attach_with(&domain, Handle::new(1)?), Ok(()));
-    if families::under_test()?.pasid {
+    if families::has_pasids()? {
         check_eq!(endpoint.attach_pasid(&domain, one, None), Ok(()));
     }
     check_eq!(endpoint.reset_prepare(), Ok(()));
@@ -281,7 +281,7 @@ fn second_claim_of_a_device_is_always_granted(size: &Size) -> Outcome {
     check_calls(&fixture, &[])?;
     oracle::check(&fixture)?;
     endpoint.reset_done();
-    if families::under_test()?.pasid {
+    if families::has_pasids()? {
         endpoint.detach_pasid(&domain, one);
     }
     group.detach(&domain);
@@ -363,7 +363,7 @@ fn release_with_attachments_left_warns(size: &Size) -> Outcome {
     check!(group.detach(&domain).is_some());
 
     check_eq!(watch.count(), 2);
-    if families::under_test()?.pasid {
+    if families::has_pasids()? {
         check_eq!(endpoint.attach_pasid(&domain, one, None), Ok(()));
         watch.only_warns(&fixture, group, Warning::BadRelease, || {
             group.release_claims()

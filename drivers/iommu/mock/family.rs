@@ -33,8 +33,6 @@ pub(crate) struct Family {
     pub(crate) name: &'static str,
     /// Names of the ways in which it can update entries; the first is what Linux does.
     pub(crate) protocols: &'static [&'static str],
-    /// Whether PASIDs can have domains of their own.
-    pub(crate) pasid: bool,
     build: fn(InstanceConfig, KVec<EndpointConfig>, Arc<FaultPlan>) -> Result<Instance>,
 }
 
@@ -43,7 +41,6 @@ impl Family {
         Self {
             name: U::NAME,
             protocols: U::PROTOCOLS,
-            pasid: U::PASID,
             build: build::<U>,
         }
     }

@@ -189,7 +189,7 @@ impl<U: Unit> Driver for Shell<U> {
     fn features(&self) -> Features {
         Features {
             deferred_flush: self.config.deferred_flush,
-            pasid: self.config.pasid && U::PASID,
+            pasid: self.config.pasid && self.unit.has_pasids(),
         }
     }
 

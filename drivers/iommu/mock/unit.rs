@@ -124,7 +124,7 @@ pub(crate) trait Unit: Send + Sync + Sized + 'static {
     /// Names of the ways to update entries; the first is what Linux does.
     const PROTOCOLS: &'static [&'static str];
 
-    /// Each PASID can have a domain of its own.
+    /// Each PASID can have a domain of its own, unless [`Self::has_pasids`] says otherwise.
     const PASID: bool;
 
     /// Page tables of the family.
@@ -137,6 +137,11 @@ pub(crate) trait Unit: Send + Sync + Sized + 'static {
     ///
     /// EINVAL for a configuration that cannot be, ENOMEM.
     fn new(config: &InstanceConfig, endpoints: &[EndpointConfig]) -> Result<Arc<Self>>;
+
+    /// Whether PASIDs of this instance can have domains of their own.
+    fn has_pasids(&self) -> bool {
+        Self::PASID
+    }
 
     /// Makes an empty page table that fits an endpoint.
     ///

@@ -95,6 +95,9 @@ pub(super) const STARTS: [Start; 12] = [
     start(State::Refused, true),
 ];
 
+/// Those in which a core has attached the device to something, as it does before any PASID.
+pub(super) const ATTACHED: &[Start] = STARTS.split_at(1).1;
+
 /// One more than the largest PASID of a device.
 const PASIDS: u32 = 4;
 
