@@ -9,6 +9,7 @@ use crate::{
         Rings,
         Settings, //
     },
+    families::Families,
     fixture::Fixture,
     iommu::{
         Domain,
@@ -43,7 +44,7 @@ use kernel::{
 };
 
 kunit_suite! {
-    iommu_mock_dma_domain:
+    iommu_mock_dma_domain over Families:
     mapped_page_is_reached: each Mode in MODES;
     strict_iova_is_reusable_at_once;
     lazy_iova_is_not_reused_before_a_flush;
