@@ -25,6 +25,7 @@ use crate::{
     },
     iommu::{
         DefaultType,
+        Device,
         DmaPolicy,
         Domain,
         DomainData,
@@ -244,7 +245,17 @@ impl Fixture {
     pub(crate) fn domain_for(&self, at: usize) -> Result<Arc<Domain>> {
         let device = self.endpoint(at)?.device();
         let pasid = device.max_pasids() != 0 && self.mock.features().pasid;
-        let domain = self.mock.alloc_paging(device, PagingFlags { pasid })?;
+        self.make(device, PagingFlags { pasid })
+    }
+
+    /// Makes a marked paging domain for the first device. It may have another kind of page table
+    /// than those that PASIDs can have.
+    pub(crate) fn other_domain(&self) -> Result<Arc<Domain>> {
+        self.make(self.endpoint(0)?.device(), PagingFlags::default())
+    }
+
+    fn make(&self, device: &Device, flags: PagingFlags) -> Result<Arc<Domain>> {
+        let domain = self.mock.alloc_paging(device, flags)?;
         mark::mark(&domain)?;
         Ok(domain)
     }

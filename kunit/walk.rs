@@ -239,10 +239,14 @@ impl Walker {
     /// The user domain in a slot, made when it is first needed.
     fn domain(&mut self, slot: u32) -> Result<Arc<Domain>> {
         let fixture = &self.fixture;
+        let other = slot == 0;
         let slot = self.domains.get_mut(slot as usize).ok_or(EINVAL)?;
         if slot.is_none() {
             fixture.faults().clear();
-            *slot = Some(fixture.domain()?);
+            *slot = Some(match other {
+                true => fixture.other_domain()?,
+                false => fixture.domain()?,
+            });
         }
         slot.clone().ok_or(EINVAL)
     }

@@ -64,13 +64,15 @@ kunit_suite! {
     tag_of_a_freed_domain_brings_nothing_back;
 }
 
-/// Blocked, identity and two paging domains.
-fn targets(bench: &Bench) -> Result<[Arc<Domain>; 4]> {
+/// Blocked, identity and paging domains.
+fn targets(bench: &Bench) -> Result<[Arc<Domain>; 6]> {
     Ok([
         bench.blocked()?,
         bench.identity()?,
         bench.domain(0)?,
         bench.domain(0)?,
+        bench.other_domain()?,
+        bench.other_domain()?,
     ])
 }
 
@@ -129,7 +131,7 @@ fn attaching_again_is_harmless(from: &Start) -> Outcome {
 
 // R0.2: nothing of a domain that a device has left may be used any more.
 fn former_domain_is_let_go(from: &Start) -> Outcome {
-    for at in 0..3 {
+    for at in 0..6 {
         let mut bench = Bench::start(from)?;
         let to = targets(&bench)?.into_iter().nth(at).ok_or(EINVAL)?;
         check_eq!(bench.attach(0, &to), Ok(Attached::Translating));
@@ -244,26 +246,36 @@ fn pasid_moves_alone(from: &Start) -> Outcome {
 fn unmapped_page_is_out_of_reach(from: &Start) -> Outcome {
     let mut bench = Bench::start(from)?;
     let domain = bench.domain(0)?;
-    for at in [0, 1] {
-        check_eq!(bench.attach(at, &domain), Ok(Attached::Translating));
-    }
     if bench.mock().features().pasid {
-        check_eq!(bench.set_pasid(&domain), Ok(()));
+        check_unmap(&mut bench, &domain, true)?;
+        let blocked = bench.blocked()?;
+        check_eq!(bench.set_pasid(&blocked), Ok(()));
+    }
+    let other = bench.other_domain()?;
+    check_unmap(&mut bench, &other, false)
+}
+
+fn check_unmap(bench: &mut Bench, domain: &Arc<Domain>, pasid: bool) -> Outcome {
+    for at in [0, 1] {
+        check_eq!(bench.attach(at, domain), Ok(Attached::Translating));
+    }
+    if pasid {
+        check_eq!(bench.set_pasid(domain), Ok(()));
     }
     for _ in 0..3 {
-        bench.check_on(&domain)?;
-        check_eq!(bench.truth(1)?, oracle::reach(&domain));
+        bench.check_on(domain)?;
+        check_eq!(bench.truth(1)?, oracle::reach(domain));
         check_eq!(domain.unmap(mark::IOVA, mark::SIZE), mark::SIZE);
         check_eq!(bench.truth(1)?, Reach::Aborted);
-        bench.check_on(&domain)?;
-        mark::mark(&domain)?;
+        bench.check_on(domain)?;
+        mark::mark(domain)?;
     }
 
     // One who has left is not told, and need not be.
     let blocked = bench.blocked()?;
     check_eq!(bench.attach(1, &blocked), Ok(Attached::Translating));
     check_eq!(domain.unmap(mark::IOVA, mark::SIZE), mark::SIZE);
-    bench.check_on(&domain)?;
+    bench.check_on(domain)?;
     check_eq!(bench.truth(1)?, Reach::Aborted);
     Ok(())
 }
@@ -274,17 +286,23 @@ const PLACES: [u64; 2] = [1 << 42, 1 << 43];
 
 fn page_table_that_was_replaced_is_not_walked() -> Outcome {
     let mut bench = Bench::new()?;
-    let domain = bench.domain(0)?;
-    check_eq!(bench.attach(0, &domain), Ok(Attached::Translating));
+    for domain in [bench.domain(0)?, bench.other_domain()?] {
+        check_replaced_tables(&mut bench, &domain)?;
+    }
+    Ok(())
+}
+
+fn check_replaced_tables(bench: &mut Bench, domain: &Arc<Domain>) -> Outcome {
+    check_eq!(bench.attach(0, domain), Ok(Attached::Translating));
     let [there, elsewhere] = PLACES;
     for _ in 0..3 {
         // A large page where there was a table, and a table where there was a large page.
         check_eq!(domain.unmap(mark::IOVA, mark::SIZE), mark::SIZE);
-        bench.check_on(&domain)?;
+        bench.check_on(domain)?;
         domain.map(mark::IOVA, there, RANGE, Prot::RW)?;
         check_eq!(bench.truth(0)?, Reach::Memory(there));
         check_eq!(domain.unmap(mark::IOVA, RANGE), RANGE);
-        bench.check_on(&domain)?;
+        bench.check_on(domain)?;
         domain.map(mark::IOVA, elsewhere, mark::SIZE, Prot::RW)?;
         check_eq!(bench.truth(0)?, Reach::Memory(elsewhere));
     }
@@ -294,8 +312,11 @@ fn page_table_that_was_replaced_is_not_walked() -> Outcome {
 fn tag_of_a_freed_domain_brings_nothing_back() -> Outcome {
     let mut bench = Bench::new()?;
     let elsewhere = mark::IOVA + mark::SIZE;
-    for _ in 0..20 {
-        let domain = bench.domain(0)?;
+    for round in 0..40 {
+        let domain = match round % 2 {
+            0 => bench.domain(0)?,
+            _ => bench.other_domain()?,
+        };
         for at in [0, 1] {
             check_eq!(bench.attach(at, &domain), Ok(Attached::Translating));
             check_eq!(bench.truth(at)?, oracle::reach(&domain));

@@ -12,6 +12,7 @@ use crate::{
         Domain,
         Driver,
         EndpointId,
+        Kind,
         PagingFlags,
         Pasid, //
     },
@@ -215,9 +216,18 @@ impl Bench {
         Ok(self.driver.identity().ok_or(ENODEV)?.clone())
     }
 
-    /// Makes a marked paging domain for a device.
+    /// Makes a marked paging domain for a device, one that its PASIDs can have as well.
     pub(super) fn domain(&self, at: usize) -> Result<Arc<Domain>> {
-        let pasid = self.driver.features().pasid;
+        self.make(at, self.driver.features().pasid)
+    }
+
+    /// Makes one that may have another kind of page table, as PASIDs need not have it: there are
+    /// families in which all that is in use must be of one kind.
+    pub(super) fn other_domain(&self) -> Result<Arc<Domain>> {
+        self.make(0, self.pasid.is_some())
+    }
+
+    fn make(&self, at: usize, pasid: bool) -> Result<Arc<Domain>> {
         let flags = PagingFlags { pasid };
         let domain = self.driver.alloc_paging(self.device(at)?, flags)?;
         mark::mark(&domain)?;
@@ -239,7 +249,7 @@ impl Bench {
         let (device, pasid) = (self.device(0)?, Pasid::new(USED)?);
         self.driver
             .set_pasid(device, pasid, to, self.pasid.as_ref())?;
-        self.pasid = Some(to.clone());
+        self.pasid = Some(to.clone()).filter(|to| to.kind() != Kind::Blocked);
         Ok(())
     }
 
