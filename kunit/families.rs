@@ -178,16 +178,16 @@ pub(crate) fn needs_pasids() -> Outcome {
     }
 }
 
-/// How many of the `operations` of a random test to do. Those of the plain family show what the
-/// core does; a fifth shows that another family is no exception.
+/// How many operations of a random test to do: those of the plain family show what the core does,
+/// those of the others that they are no exception.
 ///
 /// # Errors
 ///
 /// EINVAL if no family is under test.
-pub(crate) fn share(operations: u32) -> Result<u32> {
-    let plain = Family::try_from(0)?.name;
-    Ok(match under_test()?.name == plain {
-        true => operations,
-        false => operations / 5,
+pub(crate) fn operations(plain: u32, others: u32) -> Result<u32> {
+    let first = Family::try_from(0)?.name;
+    Ok(match under_test()?.name == first {
+        true => plain,
+        false => others,
     })
 }

@@ -53,11 +53,14 @@ const PLANTINGS: [Planting; 9] = [
 ];
 
 fn both_cores_agree_for_a_while() -> Outcome {
-    run(seed(), families::share(20_000)?)
+    run(seed(), families::operations(20_000, 4_000)?)
 }
 
 fn both_cores_agree_for_long() -> Outcome {
-    run(seed(), families::share(10_000u32.saturating_mul(effort()))?)
+    run(
+        seed(),
+        families::operations(10_000, 1_000)?.saturating_mul(effort()),
+    )
 }
 
 fn comparison_finds_a_defect(planting: &Planting) -> Outcome {

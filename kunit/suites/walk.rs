@@ -26,12 +26,12 @@ kunit_suite! {
 }
 
 fn belief_is_truth_on_a_short_walk() -> Outcome {
-    walk(seed(), families::share(FULL / 10)?)
+    walk(seed(), families::operations(FULL / 10, FULL / 50)?)
 }
 
 fn belief_is_truth_on_a_long_walk() -> Outcome {
     walk(
         seed(),
-        families::share((FULL / 100).saturating_mul(effort()))?,
+        families::operations(FULL / 100, FULL / 500)?.saturating_mul(effort()),
     )
 }
