@@ -277,6 +277,10 @@ impl Unit for VtdUnit {
         Self::with(config, endpoints, Hardware::default())
     }
 
+    fn has_pasids(&self) -> bool {
+        self.protocol.mode == Mode::Scalable
+    }
+
     fn new_space(self: &Arc<Self>, endpoint: u32, flags: PagingFlags) -> Result<Arc<VtdSpace>> {
         match self.protocol.mode {
             Mode::Scalable if flags.pasid => self.new_first_stage_space(endpoint),
