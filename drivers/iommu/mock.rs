@@ -7,7 +7,6 @@ pub(crate) mod amd;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod control;
 pub(crate) mod endpoint;
-#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod family;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod fault;
