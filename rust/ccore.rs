@@ -2,7 +2,8 @@
 
 //! Any driver of the contract under the kernel's own IOMMU core.
 //!
-//! [`Iommu`] registers a driver, an [`Endpoint`] is a platform device behind it. The rest of this
+//! [`Iommu`] registers a driver, an [`Endpoint`] is a platform device or a PCI function behind it.
+//! The rest of this
 //! room is the consumers' side of the same core: [`LiveGroup`], [`UserDomain`], [`Handle`],
 //! [`UserDriver`].
 //!
@@ -17,9 +18,10 @@
 //!
 //! # Locks
 //!
-//! The core's `iommu_probe_device_lock`; what consumers use of a group, and then of a [`Handle`];
-//! `group->mutex`; the table of an instance's groups. A driver's own locks come last. A driver may
-//! sleep in all that it is asked, so a mapping that must not sleep is refused.
+//! The core's `iommu_probe_device_lock`; the errand of an instance; what consumers use of a group,
+//! and then of a [`Handle`]; `group->mutex`; the table of an instance's groups. A driver's own
+//! locks come last. A driver may sleep in all that it is asked, so a mapping that must not sleep is
+//! refused.
 //!
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 
@@ -34,6 +36,7 @@ mod group;
 mod groups;
 mod instance;
 mod ops;
+mod pci;
 mod platform;
 
 pub(crate) use consumer::{
@@ -49,3 +52,7 @@ pub(crate) use group::{
     Member, //
 };
 pub(crate) use instance::Iommu;
+pub(crate) use pci::{
+    PciAddress,
+    Refusal, //
+};

@@ -17,6 +17,8 @@ use crate::{
         LiveGroup,
         Member,
         Owner,
+        PciAddress,
+        Refusal,
         UserDomain,
         UserDriver, //
     },
@@ -119,6 +121,13 @@ impl Kernel {
     pub(crate) fn plug(&mut self, id: u32) -> Result {
         let endpoint = Endpoint::plug(&self.iommu, EndpointId(id))?;
         Ok(self.endpoints.push(endpoint, GFP_KERNEL)?)
+    }
+
+    /// Claims a PCI function as endpoint `id`.
+    pub(crate) fn plug_pci(&mut self, id: u32, address: PciAddress) -> Result<(), Refusal> {
+        let endpoint = Endpoint::plug_pci(&self.iommu, EndpointId(id), address)?;
+        let pushed = self.endpoints.push(endpoint, GFP_KERNEL);
+        pushed.map_err(|error| Error::from(error).into())
     }
 
     /// The device that is at `at` in the order in which they were plugged in.

@@ -7,6 +7,7 @@
 mod adaptor;
 mod attach;
 mod bind;
+mod claim;
 mod detach;
 mod look;
 mod map;

@@ -5,6 +5,11 @@
 use super::{
     group::Group,
     instance::Iommu,
+    pci::{
+        PciAddress,
+        PciFunction,
+        Refusal, //
+    },
     platform::PlatformDevice, //
 };
 use crate::iommu::EndpointId;
@@ -14,14 +19,30 @@ use kernel::{
     sync::Arc, //
 };
 
+/// What an endpoint is.
+enum Seat {
+    Platform(PlatformDevice),
+    Pci(PciFunction),
+}
+
+impl Seat {
+    fn device(&self) -> *mut bindings::device {
+        match self {
+            Self::Platform(device) => device.device(),
+            Self::Pci(function) => function.device(),
+        }
+    }
+}
+
 /// A device that the kernel's core has probed. Dropping it unplugs it.
 ///
 /// # Invariants
 ///
-/// `platform` is a member of `group` as long as this value lives.
+/// `seat` is a member of `group` as long as this value lives, but for a PCI function that is
+/// removed from its bus.
 pub(crate) struct Endpoint {
     /// Goes first: what comes behind it is used while it is released.
-    platform: PlatformDevice,
+    seat: Seat,
     group: Arc<Group>,
     iommu: Arc<Iommu>,
 }
@@ -38,18 +59,42 @@ impl Endpoint {
         // SAFETY: `iommu` is registered, and stays so until the last field of this value, or the
         // caller's reference if this fails, is dropped.
         let platform = unsafe { PlatformDevice::add(iommu.name(), id, instance) }?;
-        // SAFETY: `platform` is a registered device.
-        let raw = unsafe { bindings::iommu_group_get(platform.device()) };
-        let group = instance.groups().find(raw);
+        Self::new(iommu, Seat::Platform(platform))
+    }
+
+    /// Puts a PCI function that has no driver behind an instance, as its endpoint `id`. Its DMA is
+    /// not touched. May sleep, and dropping it may sleep until a user of its driver is done.
+    pub(crate) fn plug_pci(
+        iommu: &Arc<Iommu>,
+        id: EndpointId,
+        address: PciAddress,
+    ) -> Result<Self, Refusal> {
+        // SAFETY: As in `plug`.
+        let function = unsafe { PciFunction::claim(address, id, iommu.instance()) }?;
+        Ok(Self::new(iommu, Seat::Pci(function))?)
+    }
+
+    fn new(iommu: &Arc<Iommu>, seat: Seat) -> Result<Self> {
+        // SAFETY: `seat` has a registered device, or one that was and is not freed yet.
+        let raw = unsafe { bindings::iommu_group_get(seat.device()) };
+        let group = iommu.instance().groups().find(raw);
         // SAFETY: `iommu_group_get` took the reference, if there is a group.
         unsafe { bindings::iommu_group_put(raw) };
-        // INVARIANT: The core took the device into that group, and releases it when `platform` is
+        // INVARIANT: The core took the device into that group, and releases it when `seat` is
         // dropped or the instance unregistered, which it is not before.
         Ok(Self {
-            platform,
+            seat,
             group: group.ok_or(ENODEV)?,
             iommu: iommu.clone(),
         })
+    }
+
+    /// Whether a driver is bound to it that somebody else has chosen.
+    pub(crate) fn in_use(&self) -> bool {
+        match &self.seat {
+            Seat::Platform(_) => false,
+            Seat::Pci(function) => function.has_driver(),
+        }
     }
 
     /// Its group.
@@ -64,6 +109,6 @@ impl Endpoint {
 
     /// Its `struct device`, which is registered and probed as long as this value lives.
     pub(super) fn device(&self) -> *mut bindings::device {
-        self.platform.device()
+        self.seat.device()
     }
 }

@@ -52,6 +52,40 @@ unsafe extern "C" {
         link_name = "iommu_mock_platform_driver_register"
     )]
     pub(super) fn platform_driver_register(driver: *mut bindings::platform_driver) -> c_int;
+
+    /// The device of a PCI function with a reference for the caller; null where there is none.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_pci_function")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_pci_function")]
+    pub(super) safe fn pci_function(
+        domain: c_int,
+        bus: c_uint,
+        devfn: c_uint,
+    ) -> *mut bindings::device;
+
+    /// Whether one of all PCI functions is so.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_pci_any")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_pci_any")]
+    pub(super) safe fn pci_any(is: unsafe extern "C" fn(*mut bindings::device) -> bool) -> bool;
+
+    /// Keeps PCI functions from coming and going until `lock` is false.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_pci_lock")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_pci_lock")]
+    pub(super) fn pci_lock(lock: bool);
+
+    /// Keeps drivers from binding and unbinding.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_device_lock")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_device_lock")]
+    pub(super) fn device_lock(dev: *mut bindings::device);
+
+    /// The same where that needs no waiting.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_device_trylock")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_device_trylock")]
+    pub(super) fn device_trylock(dev: *mut bindings::device) -> bool;
+
+    /// Lets them; for who has locked.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_device_unlock")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_device_unlock")]
+    pub(super) fn device_unlock(dev: *mut bindings::device);
 }
 
 // Declared in `drivers/iommu/iommu-priv.h`, exported in the namespace IOMMUFD_INTERNAL.

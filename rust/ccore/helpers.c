@@ -4,6 +4,7 @@
  */
 #include <linux/iommu.h>
 #include <linux/lockdep.h>
+#include <linux/pci.h>
 #include <linux/platform_device.h>
 
 #include "../kapi/helpers.h"
@@ -15,11 +16,19 @@ void HELPER(gather_add)(struct iommu_domain *domain,
 			size_t size, size_t pgsize);
 size_t HELPER(gather_page)(const struct iommu_iotlb_gather *gather);
 bool HELPER(gfp_may_sleep)(gfp_t gfp);
+struct device *HELPER(pci_function)(int domain, unsigned int bus,
+				    unsigned int devfn);
+bool HELPER(pci_any)(bool (*is)(struct device *dev));
+void HELPER(pci_lock)(bool lock);
+void HELPER(device_lock)(struct device *dev);
+bool HELPER(device_trylock)(struct device *dev);
+void HELPER(device_unlock)(struct device *dev);
 int HELPER(platform_driver_register)(struct platform_driver *driver);
 
 /*
  * The core asserts its probe lock here, which it does not export. The race that
- * lock guards against cannot happen to a device that has not been added.
+ * lock guards against cannot happen to a device that has not been added. Others
+ * are only passed with the lock held.
  */
 int HELPER(endpoint_init)(struct device *dev, struct fwnode_handle *fwnode,
 			  u32 id, void *priv)
@@ -63,4 +72,60 @@ bool HELPER(gfp_may_sleep)(gfp_t gfp)
 int HELPER(platform_driver_register)(struct platform_driver *driver)
 {
 	return platform_driver_register(driver);
+}
+
+/* The caller puts the reference. */
+struct device *HELPER(pci_function)(int domain, unsigned int bus,
+				    unsigned int devfn)
+{
+	struct pci_dev *pdev = pci_get_domain_bus_and_slot(domain, bus, devfn);
+
+	return pdev ? &pdev->dev : NULL;
+}
+
+#ifdef CONFIG_PCI
+static int ask(struct device *dev, void *is)
+{
+	bool (**fn)(struct device *dev) = is;
+
+	return (*fn)(dev);
+}
+
+bool HELPER(pci_any)(bool (*is)(struct device *dev))
+{
+	return bus_for_each_dev(&pci_bus_type, NULL, &is, ask);
+}
+
+/* Keeps functions from coming and going. */
+void HELPER(pci_lock)(bool lock)
+{
+	if (lock)
+		pci_lock_rescan_remove();
+	else
+		pci_unlock_rescan_remove();
+}
+#else
+bool HELPER(pci_any)(bool (*is)(struct device *dev))
+{
+	return false;
+}
+
+void HELPER(pci_lock)(bool lock)
+{
+}
+#endif
+
+void HELPER(device_lock)(struct device *dev)
+{
+	device_lock(dev);
+}
+
+bool HELPER(device_trylock)(struct device *dev)
+{
+	return device_trylock(dev);
+}
+
+void HELPER(device_unlock)(struct device *dev)
+{
+	device_unlock(dev);
 }

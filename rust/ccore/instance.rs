@@ -5,11 +5,18 @@
 use super::{
     domain::RawDomain,
     groups::Groups,
-    ops, //
+    ops,
+    pci::Errand, //
 };
-use crate::iommu::{
-    Domain,
-    Driver, //
+use crate::{
+    iommu::{
+        Domain,
+        Driver, //
+    },
+    kapi::{
+        new_mutex,
+        Mutex, //
+    },
 };
 use core::ptr::{
     self,
@@ -55,6 +62,8 @@ pub(super) struct Instance {
     release: Option<RawDomain>,
     #[pin]
     groups: Groups,
+    #[pin]
+    errand: Mutex<Option<Errand>>,
     /// The registration and the paging domains.
     users: Refcount,
     #[pin]
@@ -88,6 +97,7 @@ impl Instance {
             identity,
             release,
             groups <- Groups::new(),
+            errand <- new_mutex!(None, "ccore::Instance::errand"),
             users: Refcount::new(1),
             unused <- Completion::new(),
             fwnode,
@@ -152,8 +162,36 @@ impl Instance {
         &self.groups
     }
 
+    pub(super) fn errand(&self) -> &Mutex<Option<Errand>> {
+        &self.errand
+    }
+
     pub(super) fn fwnode(&self) -> *mut bindings::fwnode_handle {
         self.fwnode.0.as_ptr()
+    }
+
+    /// Makes the core probe every device that has none yet but has the firmware node of an IOMMU.
+    /// May sleep.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, and that of the first device or group that fails. The device may be in a group
+    /// without a domain then.
+    pub(super) fn probe_all(&self) -> Result {
+        let fwnode = FirmwareNode::new()?;
+        let iommu = bindings::iommu_device {
+            fwnode: fwnode.0.as_ptr(),
+            ..pin_init::zeroed()
+        };
+        let iommu = KBox::new(Opaque::new(iommu), GFP_KERNEL)?;
+        // SAFETY: `iommu` is valid and stays where it is until it is unregistered. No device has
+        // its node, so that its operations are never called; the instance keeps them.
+        to_result(unsafe {
+            bindings::iommu_device_register(iommu.get(), self.ops.get(), ptr::null_mut())
+        })?;
+        // SAFETY: It was registered above, which undoes itself on failure.
+        unsafe { bindings::iommu_device_unregister(iommu.get()) };
+        Ok(())
     }
 }
 

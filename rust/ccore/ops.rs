@@ -10,7 +10,8 @@ use super::{
     },
     domain::RawDomain,
     domain_ops,
-    instance::Outlive, //
+    instance::Outlive,
+    platform::USHER, //
 };
 use crate::{
     iommu::{
@@ -100,6 +101,13 @@ unsafe extern "C" fn probe_device(dev: *mut bindings::device) -> *mut bindings::
     let probe = || {
         // SAFETY: By the contract of this function.
         let (instance, id) = unsafe { device::seat(dev) }?;
+        if id == USHER {
+            if let Some(errand) = &mut *instance.errand().lock() {
+                // SAFETY: By the contract of this function, the probe lock is held.
+                unsafe { errand.perform(instance) };
+            }
+            return Err(ENODEV);
+        }
         let probed = Device::probe(instance.driver(), EndpointId(id))?;
         // SAFETY: This is `probe_device`.
         unsafe { device::remember(dev, probed) };

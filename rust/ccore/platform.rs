@@ -29,6 +29,9 @@ unsafe impl Send for PlatformDevice {}
 // SAFETY: All that is done through a reference is to read its address.
 unsafe impl Sync for PlatformDevice {}
 
+/// The id of a device that is no endpoint: see [`PlatformDevice::add_usher`].
+pub(super) const USHER: u32 = u32::MAX;
+
 impl PlatformDevice {
     /// Adds a device to the platform bus, which makes the kernel's core probe it. No driver binds
     /// to it by itself.
@@ -47,6 +50,41 @@ impl PlatformDevice {
         instance: &Arc<Instance>,
     ) -> Result<Self> {
         let number = c_int::try_from(id.0)?;
+        // SAFETY: Passed on.
+        unsafe { Self::add_numbered(name, number, id.0, instance) }
+    }
+
+    /// Adds a device for whose sake the core calls `probe_device` of the instance with its probe
+    /// lock held, and which is not taken.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM, EBUSY where there is one.
+    ///
+    /// # Safety
+    ///
+    /// As [`Self::add`].
+    pub(super) unsafe fn add_usher(instance: &Arc<Instance>) -> Result<Self> {
+        // SAFETY: Passed on.
+        unsafe {
+            Self::add_numbered(
+                c"iommu_mock.usher",
+                bindings::PLATFORM_DEVID_NONE,
+                USHER,
+                instance,
+            )
+        }
+    }
+
+    /// # Safety
+    ///
+    /// As [`Self::add`].
+    unsafe fn add_numbered(
+        name: &CStr,
+        number: c_int,
+        id: u32,
+        instance: &Arc<Instance>,
+    ) -> Result<Self> {
         // SAFETY: `name` is a string, which is copied.
         let raw = unsafe { bindings::platform_device_alloc(name.as_char_ptr(), number) };
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
@@ -55,8 +93,7 @@ impl PlatformDevice {
         let private = Arc::as_ptr(instance).cast_mut().cast();
         // SAFETY: `dev` has not been added. By the contract of this function, the instance stays
         // valid, which is what `device::seat` relies on.
-        let result =
-            to_result(unsafe { ffi::endpoint_init(dev, instance.fwnode(), id.0, private) });
+        let result = to_result(unsafe { ffi::endpoint_init(dev, instance.fwnode(), id, private) });
         let result = result.and_then(|()| {
             // SAFETY: `raw` was allocated and has not been added.
             to_result(unsafe { bindings::platform_device_add(raw.as_ptr()) })

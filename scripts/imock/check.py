@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from . import configfs, cycles, demo, lint, modules, packages, source, suites
+from . import configfs, consumers, cycles, demo, lint, modules, packages, source, suites
 from .session import Session
 from .tally import Tally
 from .ui import Step, duration, say
@@ -39,6 +39,7 @@ def run(session: Session) -> int:
         ("demo", lambda: demo.check(session)),
         ("module build against an untouched tree", lambda: _untouched(session)),
         ("configfs in the VM", lambda: configfs.run(session, True)),
+        ("consumers in the VM", lambda: consumers.run(session)),
         ("20 cycles in the VM", lambda: cycles.run(session, True)),
     ]
     if settings.ksrc is None:

@@ -39,7 +39,10 @@ class Result:
 
 @dataclass
 class Guest:
-    """One boot: kernel, modules, the script of scripts/guest and its settings."""
+    """One boot: kernel, modules, the script of scripts/guest and its settings.
+
+    Programs go to /bin, devices are those of QEMU.
+    """
 
     kernel: Kernel
     vm: bool
@@ -48,10 +51,12 @@ class Guest:
     modules: list[Path]
     conf: dict[str, object]
     parameters: list[str]
+    programs: list[Path] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
 
     def _initramfs(self) -> Path:
         conf = {"RUN": self.script, "OUT": "ttyS1" if self.vm else "tty0", **self.conf}
-        return initramfs.write(self.name, self.modules, conf)
+        return initramfs.write(self.name, self.modules, conf, self.programs)
 
     def _command(self, log: Path, log_fd: int) -> list[str]:
         archive = str(self._initramfs())
@@ -65,7 +70,8 @@ class Guest:
                     "-no-reboot", "-nodefaults", "-chardev", f"file,id=log,path={log}",
                     "-serial", "chardev:log", "-chardev", "stdio,id=out,signal=off",
                     "-serial", "chardev:out", "-kernel", str(self.kernel.image),
-                    "-initrd", archive, "-append", " ".join(append)]
+                    "-initrd", archive, "-append", " ".join(append),
+                    *(word for device in self.devices for word in ("-device", device))]
         # A console whose input is "null" cannot be opened, so both name one file twice.
         return [str(self.kernel.image), "mem=256M", f"initrd={archive}",
                 "con0=fd:0,fd:1", f"con1=fd:{log_fd},fd:{log_fd}", "console=tty1", "seccomp=auto",

@@ -86,7 +86,8 @@ def busybox() -> Path:
     return private
 
 
-def write(name: str, modules: list[Path], conf: dict[str, object]) -> Path:
+def write(name: str, modules: list[Path], conf: dict[str, object],
+          programs: list[Path]) -> Path:
     """Write the archive for one run; conf becomes shell variables of the guest."""
     archive = Archive()
     for folder in FOLDERS:
@@ -96,8 +97,10 @@ def write(name: str, modules: list[Path], conf: dict[str, object]) -> Path:
     archive.link("bin/sh", "busybox")
     archive.file("init", (GUEST / "init").read_bytes(), 0o755)
     for script in sorted(GUEST.iterdir()):
-        if script.name != "init":
+        if script.name != "init" and script.suffix not in (".c", ".h"):
             archive.file(f"guest/{script.name}", script.read_bytes(), 0o755)
+    for program in programs:
+        archive.file(f"bin/{program.name}", program.read_bytes(), 0o755)
     for module in modules:
         archive.file(f"lib/modules/{module.name}", module.read_bytes())
     text = "".join(f"{key}={shlex.quote(str(value))}\n" for key, value in conf.items())

@@ -11,6 +11,7 @@ from .session import Session
 from .ui import Failure
 
 ENDPOINTS = "endpoints=4 group_size=2"
+CLAIM = "claim_pci_without_dma_isolation=1"
 
 
 def run(session: Session, vm: bool) -> None:
@@ -21,5 +22,6 @@ def run(session: Session, vm: bool) -> None:
         packages.require(packages.RUN_PACKAGES)
     kernel, modules = session.modules("x86" if vm else "uml")
     Guest(kernel, vm, "vm" if vm else "uml", "shell", modules,
-          {"PARAMS": ENDPOINTS, "TEST_PARAMS": " ".join(session.settings.test_params())},
-          ["kunit.filter_glob=none"]).interact()
+          {"PARAMS": f"{ENDPOINTS} {CLAIM}" if vm else ENDPOINTS,
+           "TEST_PARAMS": " ".join(session.settings.test_params())},
+          ["kunit.filter_glob=none"], [], ["edu,addr=3", "edu,addr=4"]).interact()

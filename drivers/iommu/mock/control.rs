@@ -11,6 +11,7 @@
 //! come and go; the adaptor's locks; the fault plan's. Nothing that the core calls takes the former
 //! two.
 
+mod claim;
 mod errno_name;
 mod faults;
 mod instance;
@@ -23,6 +24,7 @@ mod text;
 
 use self::{
     instance::{
+        Failed,
         Instance,
         What, //
     },
@@ -56,6 +58,8 @@ pub(crate) struct QuickStart {
     pub(crate) endpoints: u32,
     /// How many of them share a group.
     pub(crate) group_size: u32,
+    /// Instances may claim PCI functions.
+    pub(crate) claims: bool,
 }
 
 /// The most endpoints an instance can have.
@@ -75,6 +79,8 @@ struct Shared {
     instances: Arc<Quota>,
     /// There is an instance by module parameters.
     quick: bool,
+    /// The user knows that claimed functions are not isolated.
+    claims: bool,
 }
 
 global! {
@@ -109,6 +115,7 @@ impl Control {
                 dir,
                 instances: Quota::new(MAX_INSTANCES)?,
                 quick: quick.is_some(),
+                claims: start.claims,
             };
             let shared = shared::fill(Arc::new(common, GFP_KERNEL)?)?;
             Ok(try_pin_init!(Self {
@@ -125,6 +132,7 @@ fn quick_start(dir: &debugfs::Dir, start: QuickStart) -> Result<Running> {
         family,
         endpoints,
         group_size,
+        claims: _,
     } = start;
     if group_size == 0 || endpoints > MAX_ENDPOINTS {
         pr_err!("group_size must not be 0, nor endpoints above {MAX_ENDPOINTS}\n");
@@ -140,12 +148,18 @@ fn quick_start(dir: &debugfs::Dir, start: QuickStart) -> Result<Running> {
         family,
         protocol: 0,
         shape,
+        claim: &[],
     };
-    run(dir, QUICK, what, faults)
+    Ok(run(dir, QUICK, what, faults)?)
 }
 
 /// Starts an instance and shows it.
-fn run(dir: &debugfs::Dir, name: &CStr, what: What, faults: Arc<FaultPlan>) -> Result<Running> {
+fn run(
+    dir: &debugfs::Dir,
+    name: &CStr,
+    what: What<'_>,
+    faults: Arc<FaultPlan>,
+) -> Result<Running, Failed> {
     let instance = Instance::new(name, what, faults)?;
     let files = dir.scope(instance, name, |instance, dir| {
         dir.read_callback_file(c"belief", instance, &show::belief);
@@ -155,5 +169,5 @@ fn run(dir: &debugfs::Dir, name: &CStr, what: What, faults: Arc<FaultPlan>) -> R
         dir.read_callback_file(c"stats", instance, &show::stats);
         dir.read_callback_file(c"trace", instance, &show::trace);
     });
-    KBox::pin_init(files, GFP_KERNEL)
+    Ok(KBox::pin_init(files, GFP_KERNEL)?)
 }

@@ -4,7 +4,8 @@
 
 use crate::iommu::{
     DefaultType,
-    Region, //
+    Region,
+    RegionKind, //
 };
 
 /// How one endpoint is wired and what firmware says of it.
@@ -40,6 +41,20 @@ impl EndpointConfig {
             deferred: false,
             untrusted: false,
             resettable: false,
+        }
+    }
+
+    /// A real PCI function whose DMA passes by the mock: its own driver only works untranslated,
+    /// and its MSIs go where those of x86 go.
+    pub(crate) fn claimed(group: u64) -> Self {
+        Self {
+            region: Some(Region {
+                start: 0xfee0_0000,
+                size: 0x10_0000,
+                kind: RegionKind::Msi,
+            }),
+            default_type: Some(DefaultType::Identity),
+            ..Self::ordinary(group)
         }
     }
 }

@@ -115,12 +115,36 @@ impl Family {
         protocol: u32,
         faults: Arc<FaultPlan>,
     ) -> Result<Instance> {
+        self.build_of(EndpointConfig::ordinary, shape, protocol, faults)
+    }
+
+    /// The same of [claimed](EndpointConfig::claimed) endpoints.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::build_shape`].
+    pub(crate) fn build_claimed(
+        self,
+        shape: Shape,
+        protocol: u32,
+        faults: Arc<FaultPlan>,
+    ) -> Result<Instance> {
+        self.build_of(EndpointConfig::claimed, shape, protocol, faults)
+    }
+
+    fn build_of(
+        self,
+        endpoint: fn(u64) -> EndpointConfig,
+        shape: Shape,
+        protocol: u32,
+        faults: Arc<FaultPlan>,
+    ) -> Result<Instance> {
         let mut endpoints = KVec::new();
         for id in 0..shape.endpoints {
             let group = id.checked_div(shape.group_size).ok_or(EINVAL)?;
             let endpoint = EndpointConfig {
                 max_pasids: shape.pasids,
-                ..EndpointConfig::ordinary(group.into())
+                ..endpoint(group.into())
             };
             endpoints.push(endpoint, GFP_KERNEL)?;
         }

@@ -53,6 +53,10 @@ module! {
             default: 1,
             description: "Endpoints in each of its groups",
         },
+        claim_pci_without_dma_isolation: u32 {
+            default: 0,
+            description: "1: instances may claim PCI functions, whose DMA nothing stops",
+        },
     },
 }
 
@@ -73,6 +77,7 @@ impl kernel::InPlaceModule for IommuMock {
                 family,
                 endpoints: param(module_parameters::endpoints.value()),
                 group_size: param(module_parameters::group_size.value()),
+                claims: param(module_parameters::claim_pci_without_dma_isolation.value()) != 0u32,
             };
             Ok(try_pin_init!(Self { control <- Control::new(quick) }))
         })

@@ -3,6 +3,7 @@
 //! `/sys/kernel/config/iommu_mock/<instance>`: how an instance is made.
 
 use super::{
+    claim,
     faults,
     instance::{
         Instance,
@@ -21,7 +22,10 @@ use super::{
     MAX_ENDPOINTS, //
 };
 use crate::{
-    ccore::Endpoint,
+    ccore::{
+        Endpoint,
+        PciAddress, //
+    },
     kapi::{
         compat::configfs_attrs,
         configfs::WithChild,
@@ -68,6 +72,8 @@ struct State {
     family: Family,
     protocol: u32,
     shape: Shape,
+    /// Endpoints instead of as many as `shape` says, if there are any.
+    claim: KVec<PciAddress>,
     /// Nothing above changes while there is an instance.
     running: Option<Running>,
 }
@@ -94,6 +100,7 @@ impl InstanceDir {
                 pasids: 4,
                 enable: 5,
                 groups: 6,
+                claim: 7,
             ],
         };
         let plan = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
@@ -107,6 +114,7 @@ impl InstanceDir {
                 group_size: 1,
                 pasids: 0,
             },
+            claim: KVec::new(),
             running: None,
         };
         let data = try_pin_init!(Config {
@@ -145,15 +153,26 @@ impl Config {
             family: state.family,
             protocol: state.protocol,
             shape,
+            claim: &state.claim,
         };
-        let running = run(&self.shared.dir, &self.name, what, faults);
-        state.running = Some(running.map_err(|e| self.refuse(e, fmt!("failed: {e:?}")))?);
+        let running = run(&self.shared.dir, &self.name, what, faults).map_err(|failed| {
+            let why = fmt!("{failed}");
+            self.refuse(failed.into(), why)
+        });
+        state.running = Some(running?);
         Ok(())
     }
 
-    fn disable(&self) {
+    /// The user of a claimed function's driver may never be done, so only `rmdir` waits for it.
+    fn disable(&self) -> Result {
         let mut state = self.state.lock();
+        let instance = state.running.as_deref().map(|shown| &**shown);
+        let mut endpoints = instance.into_iter().flat_map(Instance::endpoints);
+        if endpoints.any(Endpoint::in_use) {
+            return Err(self.refuse(EBUSY, fmt!("has claimed a function that has a driver")));
+        }
         state.running = None;
+        Ok(())
     }
 
     fn refuse(&self, error: Error, why: fmt::Arguments<'_>) -> Error {
@@ -265,7 +284,7 @@ impl configfs::AttributeOperations<5> for InstanceDir {
     fn store(this: &Self, page: &[u8]) -> Result {
         match Written::new("enable", page)?.switch()? {
             true => this.enable()?,
-            false => this.disable(),
+            false => this.disable()?,
         }
         Ok(())
     }
@@ -279,5 +298,26 @@ impl configfs::AttributeOperations<6> for InstanceDir {
         let state = this.state.lock();
         let instance = state.running.as_deref().map(|shown| &**shown);
         text::show(page, fmt!("{}", Groups(instance)))
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<7> for InstanceDir {
+    type Data = Self;
+
+    fn show(this: &Self, page: &mut Page) -> Result<usize> {
+        text::show(page, fmt!("{}", claim::Shown(&this.state.lock().claim)))
+    }
+
+    fn store(this: &Self, page: &[u8]) -> Result {
+        let functions = claim::read(Written::new("claim", page)?)?;
+        if !functions.is_empty() && !this.shared.claims {
+            let why = fmt!(
+                "may claim nothing unless iommu_mock was loaded with {}",
+                claim::RISK
+            );
+            return Err(this.refuse(EPERM, why));
+        }
+        this.configure(|state| state.claim = functions)
     }
 }
