@@ -29,7 +29,6 @@ impl Gather {
         }
     }
 
-
     /// The range from `first` to `last`, both inclusive, of pages of `page` bytes; 0 for any.
     pub(crate) fn over(first: u64, last: u64, page: u64) -> Self {
         let range = Some((first, last));

@@ -55,8 +55,8 @@ enum End {
 const SS: End = End::Paging(By::Second);
 const FS: End = End::Paging(By::First);
 
-/// A transition, and what is done for it: `S`tore, `B`arrier, `C`ommand, `W`ait, `L`isted and `u`n-,
-/// `T`agged and `n`ot any more, `R`eturn.
+/// A transition, and what is done for it: `S`tore, `B`arrier, `C`ommand, `W`ait, `L`isted and
+/// `u`n-, `T`agged and `n`ot any more, `R`eturn.
 struct Transition {
     protocol: u32,
     pasid: Option<u32>,

@@ -13,8 +13,8 @@
 //! 3. the new root under its own.
 //!
 //! Behind each store the entry is forgotten, so that never more than two neighbours of this list
-//! are to be had, and the old root is never under the new identifier, nor the new root under the old
-//! one. In the end the old and the lent identifier are flushed. All along both spaces are flushed
+//! are to be had, and the old root is never under the new identifier, nor the new root under the
+//! old one. In the end the old and the lent identifier are flushed. All along both spaces are flushed
 //! under the lent one too. Hitless for any two spaces of one stage, whoever else uses them, and
 //! however small the pieces are in which an entry is read.
 //!

@@ -12,9 +12,9 @@
 //! - this is the only attachment of the new space: another user of it is known by an identifier
 //!   of its own, which a space has only one of.
 //!
-//! Then nobody but the one whose access may be answered by old or new meets such a line, both spaces
-//! are flushed under that tag while it lasts, and one flush behind the wait for the PASID cache ends
-//! it. No other attachment of either space begins meanwhile, which `Dmar::dids` sees to.
+//! Then nobody but the one whose access may be answered by old or new meets such a line, both
+//! spaces are flushed under that tag while it lasts, and one flush behind the wait for the PASID
+//! cache ends it. No other attachment of either space begins meanwhile, which `Dmar::dids` sees to.
 //!
 //! So this does nothing for a group of several endpoints, whose members share both spaces, nor for
 //! blocked and identity. All that is done as Linux does, but with the lists in the safe order.
