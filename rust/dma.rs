@@ -10,6 +10,7 @@
 mod cache;
 mod domain;
 mod iova;
+mod policy;
 mod queue;
 
 pub(crate) use domain::{
@@ -18,6 +19,7 @@ pub(crate) use domain::{
     Settings, //
 };
 pub(crate) use iova::IovaSpace;
+pub(crate) use policy::Layer;
 pub(crate) use queue::{
     Entry,
     FlushQueue,

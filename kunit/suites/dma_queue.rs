@@ -70,7 +70,7 @@ impl Hardware {
             flushes: 0,
         };
         let init = pin_init!(Self { books <- new_mutex!(books, "Hardware::books") });
-        Ok(KBox::pin_init(init, GFP_KERNEL)?)
+        KBox::pin_init(init, GFP_KERNEL)
     }
 
     fn unmap(&self, queue: &FlushQueue, page: u64) -> Result {

@@ -18,7 +18,6 @@ use super::{
         },
         Reach, //
     },
-    shell::Shell,
     unit::{
         Seen,
         Target,
@@ -35,9 +34,6 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-
-/// The driver.
-pub(crate) type Plain = Shell<PlainUnit>;
 
 /// See the module.
 pub(crate) struct PlainUnit {

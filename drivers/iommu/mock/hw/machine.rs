@@ -337,7 +337,7 @@ impl<M: Model> Inspect for Machine<M> {
     fn show_iotlb(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (tag, iova, to) in self.state.lock().caches.lines() {
             self.model.show_tag(tag, f)?;
-            write!(f, " {iova:#x} -> {to:#x}\n")?;
+            writeln!(f, " {iova:#x} -> {to:#x}")?;
         }
         Ok(())
     }
