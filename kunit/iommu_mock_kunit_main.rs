@@ -8,6 +8,7 @@ mod rust {
     pub(crate) mod dma;
     pub(crate) mod group;
     pub(crate) mod iommu;
+    pub(crate) mod judge;
     pub(crate) mod kapi;
     pub(crate) mod pgtable;
 }
@@ -21,6 +22,7 @@ use rust::{
     dma,
     group,
     iommu,
+    judge,
     kapi,
     pgtable, //
 };
@@ -29,6 +31,7 @@ mod demo;
 mod differential;
 mod families;
 mod fixture;
+mod judge_tests;
 mod mark;
 mod oracle;
 mod pgtable_tests;

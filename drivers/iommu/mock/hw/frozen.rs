@@ -52,6 +52,19 @@ impl Frozen {
         self.tables.iter().any(|table| table.at == at)
     }
 
+    /// Addresses of the tables that `after` no longer has.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn gone_in(&self, after: &Frozen) -> Result<KVec<u64>> {
+        let mut gone = KVec::new();
+        for table in self.tables.iter().filter(|table| !after.has(table.at)) {
+            gone.push(table.at, GFP_KERNEL)?;
+        }
+        Ok(gone)
+    }
+
     /// Writes a word.
     pub(crate) fn apply(&mut self, change: &Change) {
         let table = self.tables.iter_mut().find(|t| t.at == change.table);

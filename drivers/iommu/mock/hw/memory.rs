@@ -81,6 +81,22 @@ impl EntryMemory {
         Ok(Self { tables, next })
     }
 
+    /// Adds the tables that only `later` has, as they were when they were new: all 0.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn add_new_of(&mut self, later: &Self) -> Result {
+        for table in &later.tables {
+            let (at, count) = (table.at, table.words.len());
+            if !self.tables.iter().any(|known| known.at == at) {
+                let words = KVVec::from_elem(0, count, GFP_KERNEL)?;
+                self.tables.push(EntryTable { at, words }, GFP_KERNEL)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The word at an address.
     pub(crate) fn load(&self, at: u64) -> Option<u64> {
         self.slice(at, 1)?.first().copied()

@@ -132,6 +132,14 @@ pub(crate) trait Model: Send + Sync + 'static {
         true
     }
 
+    /// Whether hardware reads the units of an entry first to last, and goes on only while what it
+    /// has is worth keeping. Else it reads them in any order, each at any time.
+    fn in_order(&self, of: &Fetch) -> bool {
+        // What says that an entry is not present must have been read before anything else, lest
+        // the rest is from a time at which it was not.
+        !self.keeps(of, &[0; WORDS])
+    }
+
     /// Whether a command makes hardware forget an entry that it read as `words`, for `from`.
     fn drops_entry(&self, command: Command, from: Requester, of: &Fetch, words: &Words) -> bool;
 

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Every transition of a family, with everything that may go on meanwhile.
+
+use super::{
+    family::{
+        Expected,
+        Judged, //
+    },
+    mutants::{
+        self,
+        Toll, //
+    },
+    record::{
+        Bystander,
+        End,
+        Meanwhile,
+        Recipe,
+        Recorded,
+        Refused, //
+    },
+};
+use crate::{
+    judge::{
+        judge,
+        timeline,
+        Invariant,
+        Options,
+        Report,
+        Verdict, //
+    },
+    kapi::kunit::{
+        self,
+        note,
+        Outcome, //
+    },
+    mock::{
+        hw::step::Step,
+        unit::Unit, //
+    },
+};
+use kernel::{
+    fmt,
+    prelude::*, //
+};
+
+/// A family with one of its protocols.
+pub(crate) struct Row {
+    /// Name of the kind of hardware.
+    pub(crate) family: &'static str,
+    /// Name of the protocol.
+    pub(crate) protocol: &'static str,
+    /// Judges all its cases.
+    pub(crate) run: fn(&mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome,
+    /// The smallest number of words, read in one go, with which nothing is broken that is not
+    /// broken with more.
+    pub(crate) reads: fn() -> Outcome<u32>,
+    /// What [`Self::reads`] has to come to.
+    pub(crate) reads_at_least: u32,
+    /// Judges its transitions with each call of the driver refused, as far as that makes it fail.
+    pub(crate) refuse: fn(&mut dyn FnMut(&Report) -> Outcome) -> Outcome,
+    /// Behind each of these, the old side is in force.
+    pub(crate) survives_refusal: bool,
+    /// Judges its transitions with every step spoiled.
+    pub(crate) spoil: fn(&mut Toll) -> Outcome,
+}
+
+/// What came out for one transition in one circumstance.
+pub(crate) struct Cell<'a> {
+    pub(crate) recipe: Recipe,
+    pub(crate) circumstance: Circumstance,
+    pub(crate) report: Report,
+    pub(crate) expected: Expected,
+    /// Judges it without reduction.
+    pub(crate) full: &'a dyn Fn() -> Outcome<Report>,
+    /// Prints how the first violation comes about.
+    pub(crate) tell: &'a dyn Fn() -> Outcome,
+    /// Stores, commands, waits and calls.
+    pub(crate) cost: [usize; 4],
+}
+
+/// What goes on besides the transition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Circumstance {
+    /// Nothing.
+    Alone,
+    /// The old space is kept for later.
+    OldStays,
+    /// Both spaces map to the same pages.
+    Alike,
+    /// A page is unmapped in the old space.
+    UnmapOld,
+    /// The same, and its table goes too.
+    CutOld,
+    /// A page is unmapped in the new space.
+    UnmapNew,
+    /// The same, and its table goes too.
+    CutNew,
+    /// A page is mapped in the old space.
+    MapOld,
+    /// A page is mapped in the new space.
+    MapNew,
+    /// Another endpoint stays on the old space.
+    OtherOnOld,
+    /// Another endpoint is on the new space.
+    OtherOnNew,
+    /// A PASID of the endpoint stays where it is.
+    PasidStays,
+    /// Another writer is at the entries.
+    Writer,
+}
+
+impl Circumstance {
+    /// All of them.
+    pub(crate) const ALL: [Self; 13] = [
+        Self::Alone,
+        Self::OldStays,
+        Self::Alike,
+        Self::UnmapOld,
+        Self::CutOld,
+        Self::UnmapNew,
+        Self::CutNew,
+        Self::MapOld,
+        Self::MapNew,
+        Self::OtherOnOld,
+        Self::OtherOnNew,
+        Self::PasidStays,
+        Self::Writer,
+    ];
+
+    /// A transition in this circumstance; `None` where there is no such thing.
+    pub(crate) fn of(self, recipe: Recipe) -> Option<Recipe> {
+        let (old, new) = (recipe.from.is_paging(), recipe.to.is_paging());
+        let mut new_recipe = recipe;
+        let fits = match self {
+            Self::Alone => true,
+            Self::OldStays => {
+                new_recipe.last = false;
+                old
+            }
+            Self::Alike => {
+                new_recipe.alike = true;
+                old && new
+            }
+            Self::UnmapOld | Self::CutOld => {
+                new_recipe.meanwhile = Meanwhile::UnmapOld;
+                new_recipe.far = self == Self::CutOld;
+                old
+            }
+            Self::UnmapNew | Self::CutNew => {
+                new_recipe.meanwhile = Meanwhile::UnmapNew;
+                new_recipe.far = self == Self::CutNew;
+                new
+            }
+            Self::MapOld => {
+                new_recipe.meanwhile = Meanwhile::MapOld;
+                old
+            }
+            Self::MapNew => {
+                new_recipe.meanwhile = Meanwhile::MapNew;
+                new
+            }
+            Self::OtherOnOld => {
+                new_recipe.bystander = Some(Bystander::Old);
+                old
+            }
+            Self::OtherOnNew => {
+                new_recipe.bystander = Some(Bystander::New);
+                new
+            }
+            Self::PasidStays => {
+                new_recipe.bystander = Some(Bystander::Pasid);
+                recipe.pasid.is_none()
+            }
+            Self::Writer => {
+                new_recipe.writer = true;
+                true
+            }
+        };
+        fits.then_some(new_recipe)
+    }
+}
+
+impl kunit::Param for Row {
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.family, self.protocol)
+    }
+}
+
+/// The row of a family's protocol.
+pub(crate) const fn row<J: Judged, const PROTOCOL: u32>() -> Row {
+    Row {
+        family: J::NAME,
+        protocol: <J::Unit as Unit>::PROTOCOLS[PROTOCOL as usize],
+        run: run::<J, PROTOCOL>,
+        reads: reads::<J, PROTOCOL>,
+        reads_at_least: J::READS[PROTOCOL as usize],
+        refuse: refuse::<J, PROTOCOL>,
+        survives_refusal: J::SURVIVES_REFUSAL[PROTOCOL as usize],
+        spoil: spoil::<J, PROTOCOL>,
+    }
+}
+
+/// Without reduction, and no longer than takes a moment.
+const FULL: Options = Options {
+    reduce: false,
+    states: 1 << 15,
+    first: false,
+};
+
+/// A PASID whose DMA is moved.
+const PASID: u32 = 1;
+
+fn run<J: Judged, const PROTOCOL: u32>(visit: &mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome {
+    each::<J>(PROTOCOL, &mut |recipe| cells::<J>(recipe, visit))
+}
+
+fn refuse<J: Judged, const PROTOCOL: u32>(visit: &mut dyn FnMut(&Report) -> Outcome) -> Outcome {
+    each::<J>(PROTOCOL, &mut |recipe| {
+        let Some(recorded) = Recorded::<J>::new(recipe)? else {
+            return Ok(());
+        };
+        let calls = |until| {
+            let steps: &[Step] = recorded.steps.get(..until).unwrap_or(&[]);
+            steps.iter().filter_map(|step| match step {
+                Step::Call(call, _) => Some(call.op),
+                _ => None,
+            })
+        };
+        for (at, step) in recorded.steps.iter().enumerate() {
+            let Step::Call(call, _) = step else {
+                continue;
+            };
+            let refuse = Some(Refused {
+                op: call.op,
+                skip: calls(at).filter(|op| *op == call.op).count() as u32,
+            });
+            let Some(recorded) = Recorded::<J>::new(Recipe { refuse, ..recipe })? else {
+                continue;
+            };
+            if recorded.failed() {
+                let case = recorded.case(&recorded.steps);
+                visit(&judge(&case, Options::default(), None)?)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn reads<J: Judged, const PROTOCOL: u32>() -> Outcome<u32> {
+    let mut smallest = 8;
+    for words in [4, 2, 1] {
+        let mut broken = 0;
+        each::<J>(PROTOCOL, &mut |recipe| {
+            let reads = |reads| Recipe { reads, ..recipe };
+            let whole = Recorded::<J>::new(reads(Some(8)))?;
+            let parts = Recorded::<J>::new(reads(Some(words)))?;
+            let (Some(whole), Some(parts)) = (whole, parts) else {
+                return Ok(());
+            };
+            let whole = judge(&whole.case(&whole.steps), Options::default(), None)?;
+            let parts = judge(&parts.case(&parts.steps), Options::default(), None)?;
+            if let Verdict::NotExhausted(why) = parts.verdict {
+                note(fmt!("reads of {words} words: not exhausted: {why}"));
+                broken |= 1 << 15;
+            }
+            let more = parts.broken & !whole.broken;
+            if more != 0 {
+                let (from, to) = (recipe.from, recipe.to);
+                note(fmt!(
+                    "reads of {words} words: {from:?} -> {to:?}:{}",
+                    Names(more)
+                ));
+            }
+            broken |= more;
+            Ok(())
+        })?;
+        if broken != 0 {
+            break;
+        }
+        smallest = words;
+    }
+    Ok(smallest)
+}
+
+fn spoil<J: Judged, const PROTOCOL: u32>(toll: &mut Toll) -> Outcome {
+    each::<J>(PROTOCOL, &mut |recipe| mutants::spoil::<J>(recipe, toll))
+}
+
+/// Calls `f` with every transition.
+fn each<J: Judged>(protocol: u32, f: &mut dyn FnMut(Recipe) -> Outcome) -> Outcome {
+    let mut ends = KVec::new();
+    for end in [End::Blocked, End::Identity] {
+        ends.push(end, GFP_KERNEL)?;
+    }
+    for stage in 0..J::STAGES.len() {
+        ends.push(End::A(stage), GFP_KERNEL)?;
+        ends.push(End::B(stage), GFP_KERNEL)?;
+    }
+    for pasid in [None, Some(PASID)] {
+        for from in &ends {
+            for to in &ends {
+                let recipe = Recipe {
+                    pasid,
+                    ..Recipe::new(protocol, *from, *to)
+                };
+                if is_wanted(*from, *to) {
+                    f(recipe)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Spaces are all alike: from A to B stands for the other way round.
+fn is_wanted(from: End, to: End) -> bool {
+    match (from, to) {
+        (End::B(_), _) | (End::A(_), End::A(_)) => false,
+        (End::Blocked | End::Identity, End::B(_)) => false,
+        _ => from != to,
+    }
+}
+
+/// Judges one transition in all circumstances.
+fn cells<J: Judged>(recipe: Recipe, visit: &mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome {
+    for circumstance in Circumstance::ALL {
+        let Some(recipe) = circumstance.of(recipe) else {
+            continue;
+        };
+        let edits = recipe.meanwhile != Meanwhile::Nothing;
+        if edits && !J::flushes_alike(recipe.protocol, recipe.from, recipe.to) {
+            continue;
+        }
+        let Some(recorded) = Recorded::<J>::new(recipe)? else {
+            continue;
+        };
+        if !recorded.is_as_wanted() {
+            continue;
+        }
+        let case = recorded.case(&recorded.steps);
+        let report = judge(&case, Options::default(), None)?;
+        visit(&Cell {
+            recipe,
+            circumstance,
+            report,
+            full: &|| Ok(judge(&case, FULL, None)?),
+            expected: J::expects(recipe.protocol, &recipe, circumstance),
+            tell: &|| {
+                let line = |line: fmt::Arguments<'_>| note(line);
+                Ok(timeline(&case, Options::default(), &mut { line })?)
+            },
+            cost: recorded.cost(),
+        })?;
+    }
+    Ok(())
+}
+
+/// All invariants of a set.
+pub(crate) struct Names(pub(crate) u16);
+
+impl fmt::Display for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for invariant in Invariant::ALL {
+            if self.0 & invariant.bit() != 0 {
+                write!(f, " {}", invariant.name())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A verdict in a word or two.
+pub(crate) struct Word<'a>(pub(crate) &'a Report);
+
+impl fmt::Display for Word<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.verdict {
+            Verdict::Hitless => f.write_str("hitless"),
+            Verdict::Blocked => f.write_str("blocked"),
+            Verdict::Broken(_) => f.write_fmt(fmt!("BROKEN{}", Names(self.0.broken))),
+            Verdict::NotExhausted(why) => write!(f, "not exhausted: {why}"),
+        }
+    }
+}
+
+impl Cell<'_> {
+    /// Prints it as a line of a table.
+    pub(crate) fn note(&self) {
+        let Recipe {
+            from, to, pasid, ..
+        } = self.recipe;
+        let with = if pasid.is_some() { "PASID " } else { "" };
+        let report = &self.report;
+        let what = self.circumstance;
+        if what != Circumstance::Alone {
+            note(fmt!("    {what:?}: {} ({})", Word(report), report.states));
+            return;
+        }
+        let [stores, commands, waits, calls] = self.cost;
+        note(fmt!(
+            "{with}{from:?} -> {to:?}: {} ({} states, {} transitions, 2^{} of hardware) \
+             {stores} stores, {commands} commands, {waits} waits, {calls} calls",
+            Word(report),
+            report.states,
+            report.transitions,
+            report.concrete
+        ));
+    }
+}

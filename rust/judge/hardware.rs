@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What hardware may get hold of, from where, and what makes it forget.
+
+mod lookup;
+mod walk;
+
+pub(super) use self::{
+    lookup::Way,
+    walk::CUT, //
+};
+
+use self::walk::Walk;
+
+use super::{
+    bits::{
+        Ends,
+        Facts, //
+    },
+    case::Case,
+    fact::{
+        Fact,
+        Known,
+        Slot, //
+    },
+    index::hash,
+    memory::Contents,
+    stop::{
+        Go,
+        Stop, //
+    },
+};
+use crate::mock::hw::{
+    model::{
+        Call,
+        Command,
+        Fetch,
+        Requester,
+        Stage,
+        Words, //
+    },
+    step::Step, //
+};
+use kernel::prelude::*;
+
+/// Lines of one entry that can be put together at a time.
+const LINES: usize = 4096;
+
+/// How a lookup ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    /// Whose access, by position in the case.
+    pub(super) watch: usize,
+    /// How.
+    pub(super) way: Way,
+}
+
+/// What a command makes hardware forget.
+struct Order {
+    command: Command,
+    /// Facts that it was asked about, and those of them that it drops.
+    asked: usize,
+    drops: Facts,
+    /// Entries whose reading it aborts, as far as that was asked.
+    covers: KVec<bool>,
+}
+
+/// See the module. What it found out once it remembers, for all states of a case.
+pub(super) struct Hardware<'a> {
+    pub(super) case: &'a Case<'a>,
+    pub(super) known: Known,
+    pub(super) contents: Contents,
+    ends: KVec<End>,
+    orders: KVec<Order>,
+    lookups: lookup::Memo,
+    walks: KVec<KVec<Option<Walk>>>,
+}
+
+impl<'a> Hardware<'a> {
+    pub(super) fn new(case: &'a Case<'a>) -> Go<Self> {
+        Ok(Self {
+            case,
+            known: Known::new(),
+            contents: Contents::new(case)?,
+            ends: KVec::new(),
+            orders: KVec::new(),
+            lookups: lookup::Memo::new(),
+            walks: KVec::new(),
+        })
+    }
+
+    /// The name that a watched access arrives under.
+    pub(super) fn requester(&self, watch: usize) -> Option<Requester> {
+        Some(self.case.watches.get(watch)?.requester)
+    }
+
+    /// Ends of a set.
+    pub(super) fn ends(&self, set: &Ends) -> impl Iterator<Item = (usize, End)> + '_ {
+        set.iter()
+            .filter_map(|n| Some((n, self.ends.get(n).copied()?)))
+    }
+
+    /// How a lookup with an end of that number ends.
+    pub(super) fn end_of(&self, number: usize) -> Option<Way> {
+        Some(self.ends.get(number)?.way)
+    }
+
+    /// A number for each way in which lookups were seen to end and for each line of the IOTLB that
+    /// came up, in ascending order.
+    pub(super) fn ways(&self) -> Result<KVec<u64>> {
+        let mut ways = KVec::new();
+        for End { watch, way } in &self.ends {
+            let number = match way {
+                Way::Translate(by) => {
+                    let stage = |s: &Stage| hash(&[s.root, s.levels.into(), s.format.into()], &[]);
+                    let second = by.second.as_ref().map_or(0, stage);
+                    hash(&[4, by.tag.0, stage(&by.first), second], &[])
+                }
+                Way::Bypass => 3,
+                Way::Wild => 2,
+                // Whatever the reason.
+                Way::Abort(_) => 1,
+            };
+            ways.push(hash(&[*watch as u64, number], &[]), GFP_KERNEL)?;
+        }
+        for number in 0..self.known.count() {
+            if let Some(Fact::Translation { tag, probe, to }) = self.known.get(number) {
+                let line = hash(&[5, tag.0, u64::from(*probe), *to], &[]);
+                ways.push(line, GFP_KERNEL)?;
+            }
+        }
+        ways.sort_unstable();
+        Ok(ways)
+    }
+
+    fn end(&mut self, watch: usize, way: Way) -> Go<usize> {
+        let end = End { watch, way };
+        if let Some(number) = self.ends.iter().position(|e| *e == end) {
+            return Ok(number);
+        }
+        if self.ends.len() >= Ends::ROOM {
+            return Err(Stop::Full("more ends of lookups than are supported"));
+        }
+        self.ends.push(end, GFP_KERNEL)?;
+        Ok(self.ends.len() - 1)
+    }
+
+    /// Adds everything that hardware can get hold of now, and says how lookups can end.
+    pub(super) fn saturate(
+        &mut self,
+        memory: u32,
+        changed: usize,
+        facts: &Facts,
+    ) -> Go<(Facts, Ends)> {
+        let (entries, ends) = self.look_up(memory, &facts.and(&self.known.entries))?;
+        let mut all = facts.minus(&self.known.entries).or(&entries);
+        for number in ends.iter() {
+            if let Some(walk) = self.walk(number, changed)? {
+                all = all.or(&walk.facts);
+            }
+        }
+        Ok((all, ends))
+    }
+
+    /// All whole lines of an entry that can be put together of facts.
+    pub(super) fn lines(&self, slot: &Slot, facts: &Facts) -> Go<KVec<Words>> {
+        let mut lines = KVec::new();
+        if !slot.in_order {
+            lines.push(Words::default(), GFP_KERNEL)?;
+        }
+        for unit in slot.units.iter().take(slot.count()) {
+            let mut longer = KVec::new();
+            for (_, fact) in self.known.of(&facts.and(unit)) {
+                let Fact::Unit { words, .. } = fact else {
+                    continue;
+                };
+                for line in &lines {
+                    if longer.len() >= LINES {
+                        return Err(Stop::Full("more lines of an entry than are supported"));
+                    }
+                    let mut line = *line;
+                    for (to, from) in line.iter_mut().zip(words) {
+                        *to |= *from;
+                    }
+                    longer.push(line, GFP_KERNEL)?;
+                }
+            }
+            lines = longer;
+        }
+        for (_, fact) in self.known.of(&facts.and(&slot.lines)) {
+            if let Fact::Line { words, .. } = fact {
+                if !lines.contains(words) {
+                    lines.push(*words, GFP_KERNEL)?;
+                }
+            }
+        }
+        Ok(lines)
+    }
+
+    /// What is left when a command is carried out.
+    pub(super) fn execute(&mut self, command: Command, facts: &Facts) -> Go<Facts> {
+        let order = self.order(command)?;
+        let mut left = *facts;
+        if let Some(order) = self.orders.get(order) {
+            left = left.minus(&order.drops);
+        }
+        for number in 0..self.known.slots.len() {
+            let Some(slot) = self.known.slots.get(number) else {
+                break;
+            };
+            let held = slot.all().and(&left).minus(&slot.lines);
+            if held.is_empty() {
+                continue;
+            }
+            let Some(from) = self.requester(slot.watch) else {
+                continue;
+            };
+            let fetch = slot.fetch;
+            let lines = self.lines(slot, &held)?;
+            let drops = |w: &Words| self.case.model.drops_entry(command, from, &fetch, w);
+            let covers = self.orders.get(order).and_then(|o| o.covers.get(number));
+            let covers = covers.copied().unwrap_or(false);
+            if !covers && !lines.iter().any(drops) {
+                continue;
+            }
+            left = left.minus(&held);
+            for words in &lines {
+                if !self.case.model.drops_entry(command, from, &fetch, words) {
+                    let words = *words;
+                    left.add(self.known.number(Fact::Line {
+                        slot: number,
+                        words,
+                    })?);
+                }
+            }
+        }
+        Ok(left)
+    }
+
+    /// Finds out what a command drops of the facts known now.
+    fn order(&mut self, command: Command) -> Go<usize> {
+        let found = self.orders.iter().position(|o| o.command == command);
+        let number = match found {
+            Some(number) => number,
+            None => {
+                let order = Order {
+                    command,
+                    asked: 0,
+                    drops: Facts::EMPTY,
+                    covers: KVec::new(),
+                };
+                self.orders.push(order, GFP_KERNEL)?;
+                self.orders.len() - 1
+            }
+        };
+        let Some(order) = self.orders.get_mut(number) else {
+            return Ok(number);
+        };
+        let (model, watches) = (self.case.model, self.case.watches);
+        let from = |slot: &Slot| watches.get(slot.watch).map(|w| w.requester);
+        while order.asked < self.known.count() {
+            let drops = match self.known.get(order.asked) {
+                Some(Fact::Line { slot, words }) => {
+                    self.known.slots.get(*slot).is_some_and(|slot| {
+                        from(slot)
+                            .is_some_and(|r| model.drops_entry(command, r, &slot.fetch, words))
+                    })
+                }
+                Some(Fact::Translation { tag, probe, .. }) => {
+                    let iova = self.case.probes.get(usize::from(*probe)).copied();
+                    iova.is_some_and(|iova| model.drops_translation(command, *tag, iova))
+                }
+                Some(Fact::Tables { tag, probe, .. }) => {
+                    let iova = self.case.probes.get(usize::from(*probe)).copied();
+                    iova.is_some_and(|iova| model.drops_tables(command, *tag, iova))
+                }
+                // By whole lines, when it is carried out.
+                Some(Fact::Unit { .. }) | None => false,
+            };
+            if drops {
+                order.drops.add(order.asked);
+            }
+            order.asked += 1;
+        }
+        while let Some(slot) = self.known.slots.get(order.covers.len()) {
+            let covers = from(slot).is_some_and(|r| {
+                let drops = |w: &Words| model.drops_entry(command, r, &slot.fetch, w);
+                slot.contents.iter().any(drops)
+            });
+            order.covers.push(covers, GFP_KERNEL)?;
+        }
+        Ok(number)
+    }
+
+    /// What is left when firmware makes hardware forget a function.
+    pub(super) fn forget(&self, call: Call, facts: &Facts) -> Facts {
+        let about = |watch: usize| self.requester(watch).is_some_and(|r| r.id == call.id);
+        let mut left = *facts;
+        for (number, fact) in self.known.of(facts) {
+            let gone = match fact {
+                Fact::Unit { slot, .. } | Fact::Line { slot, .. } => {
+                    let slot = self.known.slots.get(*slot);
+                    slot.is_some_and(|slot| about(slot.watch))
+                }
+                Fact::Translation { tag, .. } | Fact::Tables { tag, .. } => {
+                    // Nobody shares the tag of a function.
+                    self.ends.iter().any(|end| {
+                        let by = matches!(end.way, Way::Translate(by) if by.tag == *tag);
+                        by && about(end.watch)
+                    })
+                }
+            };
+            if gone {
+                left.remove(number);
+            }
+        }
+        left
+    }
+
+    /// What an entry becomes in the order in which the transition is written.
+    fn contents_of(contents: &mut Contents, case: &Case<'_>, fetch: &Fetch) -> Go<KVec<Words>> {
+        let mut all = KVec::new();
+        let mut memory = 0;
+        for n in 0..=case.transition.len() {
+            if let Some(words) = contents.entry(case, memory, fetch) {
+                if !all.contains(&words) {
+                    all.push(words, GFP_KERNEL)?;
+                }
+            }
+            memory = match case.transition.get(n) {
+                Some(Step::Store(store)) => contents.store(memory, store)?,
+                Some(Step::Call(call, answer)) => contents.call(case, memory, *call, *answer)?.0,
+                _ => memory,
+            };
+        }
+        Ok(all)
+    }
+}
