@@ -31,6 +31,7 @@ mod demo;
 mod differential;
 mod families;
 mod fixture;
+mod judge_report;
 mod judge_tests;
 mod mark;
 mod oracle;
@@ -42,6 +43,7 @@ mod suites;
 mod walk;
 
 use demo::Demo;
+use judge_report::Matrix;
 use kernel::{
     debugfs::{
         Dir,
@@ -74,6 +76,8 @@ module! {
 struct IommuMockKunit {
     #[pin]
     demo: File<Demo>,
+    #[pin]
+    matrix: File<Matrix>,
     _dir: Dir,
 }
 
@@ -83,6 +87,7 @@ impl kernel::InPlaceModule for IommuMockKunit {
             let dir = Dir::new(c"iommu_mock_kunit");
             Ok(try_pin_init!(Self {
                 demo <- dir.read_callback_file(c"demo", Demo::new(), &|demo, f| demo.show(f)),
+                matrix <- dir.read_callback_file(c"matrix", Matrix::new(), &|m, f| m.show(f)),
                 _dir: dir.clone(),
             }))
         })

@@ -59,7 +59,6 @@ pub(crate) use self::{
         Side,
         Space,
         Watch,
-        EDITED,
         PROBES, //
     },
     explore::{
@@ -67,7 +66,10 @@ pub(crate) use self::{
         Options, //
     },
     mutant::Defect,
-    timeline::timeline,
+    timeline::{
+        timeline,
+        Sink, //
+    },
     verdict::{
         Invariant,
         Outcome, //

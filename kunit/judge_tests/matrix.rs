@@ -27,6 +27,7 @@ use crate::{
         Invariant,
         Options,
         Report,
+        Sink,
         Verdict, //
     },
     kapi::kunit::{
@@ -50,6 +51,8 @@ pub(crate) struct Row {
     pub(crate) family: &'static str,
     /// Name of the protocol.
     pub(crate) protocol: &'static str,
+    /// Names of the kinds of page tables, by number.
+    pub(crate) stages: &'static [&'static str],
     /// Judges all its cases.
     pub(crate) run: fn(&mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome,
     /// The smallest number of words, read in one go, with which nothing is broken that is not
@@ -73,8 +76,8 @@ pub(crate) struct Cell<'a> {
     pub(crate) expected: Expected,
     /// Judges it without reduction.
     pub(crate) full: &'a dyn Fn() -> Outcome<Report>,
-    /// Prints how the first violation comes about.
-    pub(crate) tell: &'a dyn Fn() -> Outcome,
+    /// Tells how the first violation comes about.
+    pub(crate) tell: &'a dyn Fn(Sink<'_>) -> Outcome,
     /// Stores, commands, waits and calls.
     pub(crate) cost: [usize; 4],
 }
@@ -192,6 +195,7 @@ pub(crate) const fn row<J: Judged, const PROTOCOL: u32>() -> Row {
     Row {
         family: J::NAME,
         protocol: <J::Unit as Unit>::PROTOCOLS[PROTOCOL as usize],
+        stages: J::STAGES,
         run: run::<J, PROTOCOL>,
         reads: reads::<J, PROTOCOL>,
         reads_at_least: J::READS[PROTOCOL as usize],
@@ -346,10 +350,7 @@ fn cells<J: Judged>(recipe: Recipe, visit: &mut dyn FnMut(&Cell<'_>) -> Outcome)
             report,
             full: &|| Ok(judge(&case, FULL, None)?),
             expected: J::expects(recipe.protocol, &recipe, circumstance),
-            tell: &|| {
-                let line = |line: fmt::Arguments<'_>| note(line);
-                Ok(timeline(&case, Options::default(), &mut { line })?)
-            },
+            tell: &|sink| Ok(timeline(&case, Options::default(), sink)?),
             cost: recorded.cost(),
         })?;
     }

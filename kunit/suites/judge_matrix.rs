@@ -45,7 +45,7 @@ fn every_transition_is_worth_what_is_said(row: &Row) -> Outcome {
         cell.note();
         if matches!(cell.report.verdict, Verdict::Broken(_)) && !told {
             told = true;
-            (cell.tell)()?;
+            (cell.tell)(&mut |line| note(line))?;
         }
         cells += 1;
         if !cell.expected.is(&cell.report) {

@@ -15,7 +15,7 @@ from .ui import Failure, Step, say
 TIMEOUT = 600
 VERDICTS = ("hitless", "blocked", "broken", "not exhausted")
 KEYS = ("family", "protocol", "from", "to", "verdict", "stores", "commands", "waits", "calls",
-        "states", "before", "transitions", "timeline")
+        "states", "transitions", "timeline")
 
 Case = dict[str, Any]
 

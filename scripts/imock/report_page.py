@@ -22,10 +22,26 @@ td.not-exhausted { background: #ddf4ff; }
 td small { display: block; color: #59636e; }
 details { border: 1px solid #d0d7de; border-radius: 6px; margin: .5rem 0; padding: .4rem .8rem; }
 summary { cursor: pointer; font-weight: 600; }
-svg text { font: 12px ui-monospace, monospace; } svg .lane { font-weight: 600; }
+pre { overflow-x: auto; font: 12px/1.6 ui-monospace, monospace; }
+th small { display: block; font-weight: 400; color: #59636e; }
 .key span { padding: 0 .6rem; margin-right: .8rem; border: 1px solid #d0d7de; }
 a { color: inherit; }
 """
+
+VARIANTS = {
+    "OldStays": "the old space stays in use",
+    "Alike": "both map to the same pages",
+    "UnmapOld": "a page is unmapped in the old space",
+    "CutOld": "a page and its table go in the old space",
+    "UnmapNew": "a page is unmapped in the new space",
+    "CutNew": "a page and its table go in the new space",
+    "MapOld": "a page is mapped in the old space",
+    "MapNew": "a page is mapped in the new space",
+    "OtherOnOld": "another endpoint stays on the old space",
+    "OtherOnNew": "another endpoint is on the new space",
+    "PasidStays": "a PASID stays where it is",
+    "Writer": "another agent writes the entry",
+}
 
 EXPLAIN = """
 <p>Each cell is one change of what a device's DMA reaches, made by the driver's own code, and
@@ -56,40 +72,54 @@ def page(matrix: dict[str, Any]) -> str:
 
 
 def _sums(cases: list[Case]) -> str:
-    total = {key: sum(case[key] for case in cases) for key in ("states", "before", "transitions")}
-    return (f"{total['states']:,} states explored ({total['before']:,} without reduction), "
-            f"{total['transitions']:,} transitions")
+    compared = [case for case in cases if "before" in case]
+    before = sum(case["before"] for case in compared)
+    after = sum(case["states"] for case in compared)
+    return (f"{sum(case['states'] for case in cases):,} states, "
+            f"{sum(case['transitions'] for case in cases):,} transitions. Each state stands for "
+            f"up to 2<sup>{max(case['hardware_lg2'] for case in cases)}</sup> states of hardware. "
+            f"In {len(compared):,} cases the reduction left {after:,} of {before:,} states.")
 
 
 def _name(case: Case) -> str:
-    variant = f" ({case['variant']})" if case.get("variant") else ""
-    return f"{case['from']} → {case['to']}{variant}"
+    whose = "PASID: " if case.get("pasid") else ""
+    return f"{whose}{case['from']} → {case['to']}"
 
 
 def _anchor(case: Case) -> str:
-    raw = f"{case['family']}-{case['protocol']}-{_name(case)}"
+    raw = f"{case['family']}-{case['protocol']}-{_name(case)}-{case.get('variant', '')}"
     return "".join(c if c.isalnum() else "-" for c in raw)
 
 
 def _family(family: str, cases: list[Case]) -> str:
-    protocols = list(dict.fromkeys(case["protocol"] for case in cases))
-    names = list(dict.fromkeys(_name(case) for case in cases))
-    found = {(_name(case), case["protocol"]): case for case in cases}
-    rows = []
-    for name in names:
-        cells = [_cell(found.get((name, protocol))) for protocol in protocols]
-        rows.append(f"<tr><th>{escape(name)}</th>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{escape(p)}</th>" for p in protocols)
+    alone = [case for case in cases if not case.get("variant")]
+    others = [case for case in cases if case.get("variant")]
     told = [_details(case) for case in cases if case["timeline"]]
-    return (f"<h2>{escape(family)}</h2><table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
-            + "".join(told))
+    return (f"<h2>{escape(family)}</h2>{_table(alone)}"
+            "<details><summary>With others at work meanwhile</summary>"
+            + _table(others) + "</details>" + "".join(told))
+
+
+def _table(cases: list[Case]) -> str:
+    protocols = list(dict.fromkeys(case["protocol"] for case in cases))
+    keys = list(dict.fromkeys((_name(case), case.get("variant", "")) for case in cases))
+    found = {(_name(case), case.get("variant", ""), case["protocol"]): case for case in cases}
+    rows = []
+    for name, variant in keys:
+        cells = [_cell(found.get((name, variant, protocol))) for protocol in protocols]
+        shown = escape(name) + (f"<small>{escape(VARIANTS.get(variant, variant))}</small>"
+                                if variant else "")
+        rows.append(f"<tr><th>{shown}</th>{''.join(cells)}</tr>")
+    head = "".join(f"<th>{escape(p)}</th>" for p in protocols)
+    return f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
 
 
 def _cell(case: Case | None) -> str:
     if case is None:
         return '<td class="none">–</td>'
     verdict = case["verdict"]
-    shown = verdict + (f": {case['invariant']}" if case.get("invariant") else "")
+    broken = case.get("invariant", "").strip() if verdict == "broken" else ""
+    shown = verdict + (f": {broken}" if broken else "")
     if case["timeline"]:
         shown = f'<a href="#{_anchor(case)}">{escape(shown)}</a>'
     cost = f"{case['stores']} stores, {case['commands']} commands, {case['waits']} waits"
@@ -100,29 +130,11 @@ def _cell(case: Case | None) -> str:
 
 
 def _details(case: Case) -> str:
-    what = escape(case.get("what") or case["verdict"])
-    return (f'<details id="{_anchor(case)}"><summary>{escape(_name(case))}, '
-            f"{escape(case['protocol'])}: {what}</summary>{_timeline(case['timeline'])}</details>")
-
-
-def _timeline(steps: list[list[str]]) -> str:
-    """Two lanes, downwards: what the driver and other actors do, and what the hardware does."""
-    width, top, line = 1080, 34, 24
-    height = top + line * len(steps) + 10
-    parts = [f'<svg width="100%" viewBox="0 0 {width} {height}" role="img">',
-             '<text class="lane" x="10" y="18">driver and others</text>',
-             f'<text class="lane" x="{width // 2 + 20}" y="18">hardware</text>',
-             f'<line x1="{width // 2}" y1="8" x2="{width // 2}" y2="{height - 6}" '
-             'stroke="#d0d7de"/>']
-    for number, (lane, text) in enumerate(steps):
-        y = top + line * number
-        right = lane == "hardware"
-        x = width // 2 + 20 if right else 10
-        colour = "#cf222e" if number == len(steps) - 1 else "#0969da" if right else "#1b1f24"
-        parts.append(f'<circle cx="{width // 2}" cy="{y + 4}" r="4" fill="{colour}"/>'
-                     f'<text x="{x}" y="{y + 8}" fill="{colour}">{escape(text[:76])}'
-                     f"<title>{escape(text)}</title></text>")
-    return "".join(parts) + "</svg>"
+    variant = VARIANTS.get(case.get("variant", ""), "")
+    what = f"{_name(case)}, {case['protocol']}{', ' if variant else ''}{variant}"
+    lines = escape("\n".join(case["timeline"]))
+    return (f'<details id="{_anchor(case)}"><summary>{escape(what)}: how it breaks</summary>'
+            f"<pre>{lines}</pre></details>")
 
 
 def _mutants(mutants: list[Case]) -> str:
