@@ -8,6 +8,7 @@ mod adaptor;
 mod attach;
 mod bind;
 mod detach;
+mod finding;
 mod look;
 mod map;
 mod owner;
