@@ -21,6 +21,7 @@ mod handle;
 mod harness;
 mod kernel_core;
 mod map;
+mod nth_failure;
 mod oracle;
 mod owner;
 mod pasid;
