@@ -79,6 +79,9 @@ pub(crate) struct Recorder {
     inner: Arc<dyn Driver>,
     #[pin]
     events: Mutex<KVec<Event>>,
+    /// Domains that were allocated, while they are kept.
+    #[pin]
+    kept: Mutex<Option<KVec<Arc<Domain>>>>,
 }
 
 impl Recorder {
@@ -87,6 +90,7 @@ impl Recorder {
         pin_init!(Self {
             inner,
             events <- new_mutex!(KVec::new(), "Recorder::events"),
+            kept <- new_mutex!(None, "Recorder::kept"),
         })
     }
 
@@ -101,6 +105,19 @@ impl Recorder {
         let count = events.len();
         events.clear();
         count
+    }
+
+    /// Keeps the domains that are allocated from now on, and no others.
+    pub(crate) fn keep(&self) {
+        *self.kept.lock() = Some(KVec::new());
+    }
+
+    /// Keeps no more, and returns how many of those that were kept somebody still refers to.
+    pub(crate) fn referred(&self) -> usize {
+        let kept = self.kept.lock().take();
+        let referred = |domain: Arc<Domain>| Arc::into_unique_or_drop(domain).is_none();
+        let kept = kept.into_iter().flatten();
+        kept.map(referred).filter(|referred| *referred).count()
     }
 
     fn note(&self, dev: EndpointId, call: Call) {
@@ -160,7 +177,11 @@ impl Driver for Recorder {
     }
 
     fn alloc_paging(&self, dev: &Device, flags: PagingFlags) -> Result<Arc<Domain>> {
-        self.inner.alloc_paging(dev, flags)
+        let domain = self.inner.alloc_paging(dev, flags)?;
+        if let Some(kept) = &mut *self.kept.lock() {
+            kept.push(domain.clone(), GFP_KERNEL)?;
+        }
+        Ok(domain)
     }
 
     fn attach(

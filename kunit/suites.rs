@@ -28,6 +28,7 @@ mod judge_literal;
 mod judge_matrix;
 mod kernel_core;
 mod map;
+mod nth_failure;
 mod oracle;
 mod owner;
 mod pasid;

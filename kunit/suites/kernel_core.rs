@@ -9,6 +9,7 @@ mod attach;
 mod bind;
 mod claim;
 mod detach;
+mod finding;
 mod look;
 mod map;
 mod owner;
