@@ -34,6 +34,7 @@ mod pgtable_tests;
 mod random;
 mod recorder;
 mod rig;
+mod schedule;
 mod suites;
 mod walk;
 
@@ -61,6 +62,14 @@ module! {
         seed: u64 {
             default: 1,
             description: "Seed of the random tests",
+        },
+        schedule: u64 {
+            default: 0,
+            description: "Scene of a schedule to be replayed",
+        },
+        choices: u64 {
+            default: 0,
+            description: "Choices of that schedule",
         },
     },
 }
@@ -93,4 +102,12 @@ fn effort() -> u32 {
 /// The seed of the random tests.
 fn seed() -> u64 {
     kapi::compat::param(module_parameters::seed.value())
+}
+
+/// The scene and the choices of a schedule that is to be replayed.
+fn replayed() -> (u64, u64) {
+    (
+        kapi::compat::param(module_parameters::schedule.value()),
+        kapi::compat::param(module_parameters::choices.value()),
+    )
 }

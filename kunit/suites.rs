@@ -41,6 +41,8 @@ mod replace;
 mod reset;
 mod revert;
 mod s390;
+mod schedule;
+mod schedule_pairs;
 mod search;
 mod smmuv3;
 mod unmap;
