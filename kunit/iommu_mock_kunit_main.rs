@@ -63,6 +63,10 @@ module! {
             default: 1,
             description: "Seed of the random tests",
         },
+        triples: u32 {
+            default: 0,
+            description: "Preemptions with which all triples of operations are explored, 0 for not",
+        },
         schedule: u64 {
             default: 0,
             description: "Scene of a schedule to be replayed",
@@ -102,6 +106,11 @@ fn effort() -> u32 {
 /// The seed of the random tests.
 fn seed() -> u64 {
     kapi::compat::param(module_parameters::seed.value())
+}
+
+/// With how many preemptions triples are to be explored.
+fn triples() -> u32 {
+    kapi::compat::param(module_parameters::triples.value())
 }
 
 /// The scene and the choices of a schedule that is to be replayed.

@@ -2,13 +2,22 @@
 
 //! What an exploration is about: which operations meet, on which group.
 
-use super::subject::{
-    Layout,
-    Start,
-    Subject,
-    LAYOUTS, //
+use super::{
+    named::{
+        Named,
+        NAMED_SCENES, //
+    },
+    subject::{
+        Layout,
+        Start,
+        Subject,
+        LAYOUTS, //
+    },
 };
-use crate::kapi::schedule::MAX_THREADS;
+use crate::{
+    fixture::Wrap,
+    kapi::schedule::MAX_THREADS, //
+};
 
 /// Operations of a thread.
 pub(crate) const MAX_OPS: usize = 4;
@@ -26,16 +35,8 @@ pub(crate) struct Scene {
     pub(crate) start: Start,
     /// Its size.
     pub(crate) layout: Layout,
-}
-
-/// Scripts that are explored beside single operations.
-pub(crate) struct Named {
-    /// What is shown.
-    pub(crate) name: &'static str,
-    /// The operations of each thread.
-    pub(crate) scripts: &'static [&'static [Subject]],
-    /// Where the group starts.
-    pub(crate) start: Start,
+    /// What stands between the core and the driver.
+    pub(crate) wrap: Option<Wrap>,
 }
 
 /// Where numbers of [`Named`] scenes begin.
@@ -70,6 +71,7 @@ impl Scene {
             scripts,
             start: *Start::ALL.get(start)?,
             layout: *LAYOUTS.get(layout)?,
+            wrap: None,
         })
     }
 
@@ -85,14 +87,15 @@ impl Scene {
             scripts,
             start: named.start,
             layout: *LAYOUTS.get(layout)?,
+            wrap: None,
         })
     }
 
     /// The scene of that number.
-    pub(crate) fn of(number: u64, named: &[Named]) -> Option<Self> {
+    pub(crate) fn of(number: u64) -> Option<Self> {
         let layout = (number % SIZES) as usize;
         if let Some(place) = (number / SIZES).checked_sub(NAMED / SIZES) {
-            return Self::named(named.get(place as usize)?, place as usize, layout);
+            return Self::named(NAMED_SCENES.get(place as usize)?, place as usize, layout);
         }
         let start = (number / SIZES % STARTS) as usize;
         let mut rest = number / SIZES / STARTS;

@@ -36,6 +36,7 @@ use crate::{
             Report, //
         },
     },
+    mock::hw::Reach,
     oracle,
     recorder::{
         Call,
@@ -64,6 +65,8 @@ pub(crate) struct Found {
     pub(crate) obedient: u64,
     /// Scenes that can end in more than one way.
     pub(crate) contested: u64,
+    /// Different ends of its schedules.
+    pub(crate) ends: u64,
 }
 
 impl Found {
@@ -74,6 +77,7 @@ impl Found {
         self.scenes += other.scenes;
         self.obedient += other.obedient;
         self.contested += other.contested;
+        self.ends += other.ends;
     }
 
     /// Prints it.
@@ -102,11 +106,20 @@ pub(crate) fn explore(scene: &Scene, bound: u32, reduce: bool) -> Outcome<Found>
     let mut found = Found::default();
     let ends = orders(scene, &mut found)?;
     let mut explorer = Explorer::new(bound, reduce);
+    let mut reached: KVec<WorldEnd> = KVec::new();
     while let Some(script) = explorer.next()? {
         let (report, end) = run(scene, script, false)?;
         explorer.learn(&report)?;
         judge(scene, &report, &end, &ends)?;
+        if !reached.contains(&end) {
+            reached.push(end, GFP_KERNEL)?;
+        }
     }
+    // An order of whole operations is a schedule, too.
+    if explorer.counts.cut == 0 {
+        check_eq!(reached.len(), ends.len());
+    }
+    found.ends = reached.len() as u64;
     found.counts = explorer.counts;
     found.scenes = 1;
     Ok(found)
@@ -164,7 +177,7 @@ fn run(scene: &Scene, script: KVec<u8>, whole: bool) -> Outcome<(Report, WorldEn
         locks: LOCKS,
     };
     let report = schedule::run(plan, world.clone())?;
-    match check_world(world, &report) {
+    match check_world(scene, world, &report) {
         Ok(end) => Ok((report, end)),
         Err(failed) => {
             print(scene, &report);
@@ -191,12 +204,12 @@ fn print(scene: &Scene, report: &Report) {
     }
 }
 
-fn check_world(world: Arc<World>, report: &Report) -> Outcome<WorldEnd> {
+fn check_world(scene: &Scene, world: Arc<World>, report: &Report) -> Outcome<WorldEnd> {
     check!(report.end == End::Done, "it ended by {:?}", report.end);
     for step in &report.trace {
         let called = matches!(step.point, Point::Call(..));
         check!(
-            !(called && step.is_unlocked()),
+            !(called && step.is_unlocked()) || scene.wrap.is_some(),
             "thread {} calls without a lock: {}",
             step.thread,
             step.point
@@ -208,6 +221,7 @@ fn check_world(world: Arc<World>, report: &Report) -> Outcome<WorldEnd> {
     for endpoint in &added {
         oracle::check_group(&world.fixture, &endpoint.group().lock())?;
     }
+    check_left(&world)?;
     let end = world.end(report.warned, &added);
     let objects = world.objects(&added)?;
     for endpoint in added {
@@ -218,6 +232,26 @@ fn check_world(world: Arc<World>, report: &Report) -> Outcome<WorldEnd> {
     check_eq!(leaked, 0);
     check_eq!(world::alive(), 0);
     Ok(end)
+}
+
+/// Checks that a device that has left its group reaches nothing.
+fn check_left(world: &World) -> Outcome {
+    for endpoint in world.fixture.endpoints() {
+        let device = endpoint.device();
+        let state = endpoint.group().lock();
+        let member = state
+            .members()
+            .iter()
+            .any(|m| Arc::ptr_eq(m.device(), device));
+        let truth = world.fixture.truth(device.id().0);
+        check!(
+            member || truth == Reach::Aborted,
+            "device {} has left and reaches {:x?}",
+            device.id().0,
+            truth
+        );
+    }
+    Ok(())
 }
 
 /// Checks that no driver was called for a device that it had released.

@@ -54,13 +54,16 @@ use kernel::{
     },
 };
 
+/// The answer of an operation whose thread had given up before.
+const NOT_DONE: i32 = 1;
+
 /// Members that are looked at.
 const SLOTS: usize = 4;
 
 /// How a run left everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
-    /// What each operation answered: 0 or an errno.
+    /// What each operation answered: 0, an errno, or 1 where its thread had given up before.
     results: [[i32; MAX_OPS]; MAX_THREADS],
     /// WARNs raised.
     pub(crate) warned: u32,
@@ -155,7 +158,7 @@ impl World {
     /// ENOMEM.
     pub(crate) fn new(scene: &Scene) -> Result<Arc<Self>> {
         let members = scene.layout.members;
-        let mut fixture = Setup::ordinary(members + 1)?.build()?;
+        let mut fixture = Setup::ordinary(members + 1)?.wrap(scene.wrap).build()?;
         for id in 0..members {
             fixture.plug(id)?;
         }
@@ -192,7 +195,7 @@ impl World {
         let shares = Shares {
             first: Some(first),
             threads,
-            results: [[0; MAX_OPS]; MAX_THREADS],
+            results: [[NOT_DONE; MAX_OPS]; MAX_THREADS],
             added: KVec::new(),
         };
         let scene = *scene;
@@ -347,6 +350,9 @@ impl Act for World {
             let row = shares.results.get_mut(number);
             if let Some(slot) = row.and_then(|row| row.get_mut(at)) {
                 *slot = code;
+            }
+            if code != 0 {
+                break;
             }
         }
     }

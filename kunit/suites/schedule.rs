@@ -196,6 +196,6 @@ fn schedule_is_replayed() -> Outcome {
         return Ok(());
     }
     let _quiet = WarnCounter::start()?;
-    let scene = Scene::of(number, &[]).ok_or(EINVAL)?;
+    let scene = Scene::of(number).ok_or(EINVAL)?;
     search::replay(&scene, timeline::unpack(choices)?)
 }

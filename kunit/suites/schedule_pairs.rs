@@ -37,9 +37,9 @@ kunit_suite! {
 const BOUND: u32 = 2;
 
 /// Where the group starts, by place.
-struct From(usize);
+pub(super) struct From(pub(super) usize);
 
-const FROMS: [From; Start::ALL.len()] = [From(0), From(1), From(2), From(3), From(4)];
+pub(super) const FROMS: [From; Start::ALL.len()] = [From(0), From(1), From(2), From(3), From(4)];
 
 impl Param for From {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +47,7 @@ impl Param for From {
     }
 }
 
-fn pair_ends_as_some_order_does(start: &From) -> Outcome {
+pub(super) fn pair_ends_as_some_order_does(start: &From) -> Outcome {
     let _quiet = WarnCounter::start()?;
     for layout in 0..LAYOUTS.len() {
         let mut found = Found::default();
