@@ -12,7 +12,7 @@ use crate::kapi::{
 use kernel::prelude::*;
 
 /// Characters of a column.
-const WIDTH: usize = 26;
+const WIDTH: usize = 36;
 
 /// Prints what a run did, and in a deadlock what it waits for.
 pub(crate) fn print(report: &Report, names: &[&str]) {
@@ -36,7 +36,11 @@ fn line(at: usize, what: &str, step: &Step) {
         0 | 1 => ' ',
         _ => '*',
     };
-    note(fmt!("{at:>3}{mark} {:indent$}{what}{}", "", step.point));
+    let (operation, point) = (step.operation, step.point);
+    note(fmt!(
+        "{at:>3}{mark} {:indent$}{operation}: {what}{point}",
+        ""
+    ));
 }
 
 /// The choices of a run as one number: four to the power of their count, plus a digit for each.

@@ -115,6 +115,8 @@ pub(crate) struct World {
     pub(crate) fixture: Fixture,
     group: Arc<Group>,
     scene: Scene,
+    /// User domains that were there before it.
+    pub(crate) alive_before: i32,
     /// Domains by address, to name them.
     names: [usize; MAX_THREADS + 1],
     #[pin]
@@ -157,6 +159,7 @@ impl World {
     ///
     /// ENOMEM.
     pub(crate) fn new(scene: &Scene) -> Result<Arc<Self>> {
+        let alive_before = alive();
         let members = scene.layout.members;
         let mut fixture = Setup::ordinary(members + 1)?.wrap(scene.wrap).build()?;
         for id in 0..members {
@@ -203,6 +206,7 @@ impl World {
             fixture,
             group,
             scene,
+            alive_before,
             names,
             shares <- new_mutex!(shares, "World::shares"),
         });

@@ -43,7 +43,10 @@ pub(super) const FROMS: [From; Start::ALL.len()] = [From(0), From(1), From(2), F
 
 impl Param for From {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", Start::ALL.get(self.0))
+        match Start::ALL.get(self.0) {
+            Some(start) => write!(f, "{start:?}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -71,6 +71,8 @@ pub(crate) enum End {
 pub(crate) struct Step {
     /// Which thread.
     pub(crate) thread: u8,
+    /// Its operation.
+    pub(crate) operation: &'static str,
     /// Which ones could have gone on, one bit each.
     pub(crate) enabled: u8,
     /// Where it had stopped.
@@ -124,6 +126,7 @@ pub(crate) struct Report {
 
 #[derive(Clone, Copy, Default)]
 struct Slot {
+    operation: &'static str,
     arrived: bool,
     done: bool,
     pending: Option<Point>,
@@ -180,6 +183,9 @@ impl Books {
         if let Some(slot) = self.threads.get_mut(number) {
             slot.arrived = true;
             slot.pending = Some(point);
+            if let Point::Begin(name) = point {
+                slot.operation = name;
+            }
         }
         self.choose();
     }
@@ -235,6 +241,7 @@ impl Books {
                 let step = Step {
                     // CAST: Below `MAX_THREADS`.
                     thread: number as u8,
+                    operation: slot.operation,
                     enabled: 0,
                     point,
                     held: slot.held,
@@ -306,6 +313,7 @@ impl Books {
         let step = Step {
             // CAST: Below `MAX_THREADS`.
             thread: chosen as u8,
+            operation: slot.operation,
             enabled,
             point,
             held: slot.held,
