@@ -58,7 +58,7 @@ impl Scene {
         let mut scripts: [&'static [Subject]; MAX_THREADS] = [&[]; MAX_THREADS];
         let mut threads = 0;
         for (script, subject) in scripts.iter_mut().zip(subjects).rev() {
-            number = number * (SUBJECTS + 1);
+            number *= SUBJECTS + 1;
             if let Some(at) = subject {
                 *script = Subject::LIST.get(at..=at)?;
                 number += at as u64 + 1;

@@ -97,7 +97,10 @@ impl Act for Counter {
         let (lock, other) = (&self.lock, &self.other);
         // A deadlock shows in the report.
         let _ = match (self.what, number) {
-            (What::Race, _) => Some(self.count()),
+            (What::Race, _) => {
+                self.count();
+                Some(())
+            }
             (What::Locked, _) => self.count_locked(lock, None),
             (What::Crossed, 0) | (What::Ordered, _) => self.count_locked(lock, Some(other)),
             (What::Crossed, _) => self.count_locked(other, Some(lock)),
