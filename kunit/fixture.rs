@@ -29,6 +29,7 @@ use crate::{
         DmaPolicy,
         Domain,
         DomainData,
+        Driver,
         DriverKey,
         EndpointId,
         Kind,
@@ -75,7 +76,12 @@ pub(crate) struct Setup {
     pub(crate) system: DefaultType,
     /// Whether there is a layer for translated default domains.
     pub(crate) dma: bool,
+    /// What stands between the core and the driver.
+    pub(crate) wrap: Option<Wrap>,
 }
+
+/// Wraps a driver in another one.
+pub(crate) type Wrap = fn(Arc<dyn Driver>) -> Result<Arc<dyn Driver>>;
 
 impl Setup {
     /// One group of `members` ordinary devices with 4 PASIDs, translated by default.
@@ -92,6 +98,7 @@ impl Setup {
             endpoints,
             system: DefaultType::Dma,
             dma: true,
+            wrap: None,
         })
     }
 
@@ -119,11 +126,20 @@ impl Setup {
         Self { dma: false, ..self }
     }
 
+    /// Puts something between the core and the driver.
+    pub(crate) fn wrap(self, wrap: Option<Wrap>) -> Self {
+        Self { wrap, ..self }
+    }
+
     /// Makes the instance; no device is probed yet.
     pub(crate) fn build(self) -> Result<Fixture> {
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
         let instance = families::under_test()?.build(self.config, self.endpoints, faults)?;
-        let recorder = Arc::pin_init(Recorder::new(instance.driver), GFP_KERNEL)?;
+        let driver = match self.wrap {
+            Some(wrap) => wrap(instance.driver)?,
+            None => instance.driver,
+        };
+        let recorder = Arc::pin_init(Recorder::new(driver), GFP_KERNEL)?;
         let policy = Arc::pin_init(MarkingPolicy::new(), GFP_KERNEL)?;
         let layer: Option<Arc<dyn DmaPolicy>> = match self.dma {
             true => Some(policy.clone()),

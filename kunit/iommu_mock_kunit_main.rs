@@ -39,6 +39,7 @@ mod pgtable_tests;
 mod random;
 mod recorder;
 mod rig;
+mod schedule;
 mod suites;
 mod walk;
 
@@ -67,6 +68,18 @@ module! {
         seed: u64 {
             default: 1,
             description: "Seed of the random tests",
+        },
+        triples: u32 {
+            default: 0,
+            description: "Preemptions with which all triples of operations are explored, 0 for not",
+        },
+        schedule: u64 {
+            default: 0,
+            description: "Scene of a schedule to be replayed",
+        },
+        choices: u64 {
+            default: 0,
+            description: "Choices of that schedule",
         },
     },
 }
@@ -102,4 +115,17 @@ fn effort() -> u32 {
 /// The seed of the random tests.
 fn seed() -> u64 {
     kapi::compat::param(module_parameters::seed.value())
+}
+
+/// With how many preemptions triples are to be explored.
+fn triples() -> u32 {
+    kapi::compat::param(module_parameters::triples.value())
+}
+
+/// The scene and the choices of a schedule that is to be replayed.
+fn replayed() -> (u64, u64) {
+    (
+        kapi::compat::param(module_parameters::schedule.value()),
+        kapi::compat::param(module_parameters::choices.value()),
+    )
 }

@@ -48,7 +48,8 @@ pub(crate) fn check(fixture: &Fixture) -> Outcome {
     Ok(())
 }
 
-fn check_group(fixture: &Fixture, state: &State) -> Outcome {
+/// Checks everything about one group.
+pub(crate) fn check_group(fixture: &Fixture, state: &State) -> Outcome {
     if state.members().is_empty() {
         let domains = (state.current(), state.default(), state.blocking());
         check!(

@@ -21,6 +21,7 @@ use crate::{
     },
     kapi::{
         new_mutex,
+        schedule,
         Mutex, //
     },
 };
@@ -144,6 +145,7 @@ impl Driver for Recorder {
     }
 
     fn probe(&self, id: EndpointId) -> Result<Probed> {
+        schedule::call("probe", id.0);
         self.note(id, Call::Probe);
         self.inner.probe(id)
     }
@@ -190,6 +192,7 @@ impl Driver for Recorder {
         to: &Arc<Domain>,
         from: Option<&Arc<Domain>>,
     ) -> Result<Attached, AttachError> {
+        schedule::call("attach", dev.id().0);
         let result = self.inner.attach(dev, to, from);
         let call = Call::Attach {
             pasid: None,
@@ -208,6 +211,7 @@ impl Driver for Recorder {
         to: &Arc<Domain>,
         from: Option<&Arc<Domain>>,
     ) -> Result<(), AttachError> {
+        schedule::call("set PASID of", dev.id().0);
         let result = self.inner.set_pasid(dev, pasid, to, from);
         let call = Call::Attach {
             pasid: Some(pasid),
@@ -220,6 +224,7 @@ impl Driver for Recorder {
     }
 
     fn release(&self, dev: &Device) {
+        schedule::call("release", dev.id().0);
         self.note(dev.id(), Call::Release);
         self.inner.release(dev);
     }

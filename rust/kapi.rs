@@ -21,6 +21,8 @@ pub(crate) mod log;
 pub(crate) mod mutex;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod refusal;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod schedule;
 pub(crate) mod table_memory;
 mod text;
 #[cfg(IOMMU_MOCK_KUNIT)]

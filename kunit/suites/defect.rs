@@ -12,6 +12,7 @@ use super::{
     recovery,
     release,
     replace,
+    schedule_named,
     search,
     Size, //
 };
@@ -68,7 +69,7 @@ macro_rules! proof {
 const FIVE: Size = Size { members: 5 };
 const OURS: Setting = Setting::new(Core::Ours, 5);
 
-const PROOFS: [Proof; 16] = [
+const PROOFS: [Proof; 18] = [
     proof!(
         UnwindSkipped,
         attach::attach_unwinds_when_a_member_refuses,
@@ -149,6 +150,16 @@ const PROOFS: [Proof; 16] = [
         pasid::attach_unwinds_when_a_member_refuses,
         FIVE
     ),
+    Proof {
+        defect: Defect::ReleaseOutsideMutex,
+        name: "user_and_unplug_take_turns",
+        case: schedule_named::user_and_unplug_take_turns,
+    },
+    Proof {
+        defect: Defect::ClaimChecksFirst,
+        name: "two_users_take_turns",
+        case: schedule_named::two_users_take_turns,
+    },
 ];
 
 fn planted_defect_is_found(proof: &Proof) -> Outcome {

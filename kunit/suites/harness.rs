@@ -17,7 +17,7 @@ use crate::{
             Outcome,
             WarnCounter, //
         },
-        mutex::schedule,
+        schedule,
         warn, //
     },
 };

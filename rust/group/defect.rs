@@ -39,6 +39,10 @@ pub(crate) enum Defect {
     DefaultForgotten,
     /// A device is released without being unlisted.
     ReleaseKeepsMember,
+    /// The driver is told to release a device before the group's mutex is taken (R1.1).
+    ReleaseOutsideMutex,
+    /// The group's mutex is dropped between the check of a claim and the claim.
+    ClaimChecksFirst,
 }
 
 /// The defect of a group, if any.
@@ -87,7 +91,7 @@ mod planted {
 
     impl Defect {
         /// Every defect.
-        pub(crate) const ALL: [Defect; 16] = [
+        pub(crate) const ALL: [Defect; 18] = [
             Defect::UnwindSkipped,
             Defect::WrongMemberReverted,
             Defect::EarlyReturnInUnwind,
@@ -104,6 +108,8 @@ mod planted {
             Defect::PasidUnwindSkipped,
             Defect::DefaultForgotten,
             Defect::ReleaseKeepsMember,
+            Defect::ReleaseOutsideMutex,
+            Defect::ClaimChecksFirst,
         ];
     }
 

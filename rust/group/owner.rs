@@ -57,10 +57,14 @@ impl Group {
     /// firmware forbids blocking; ENOMEM and the driver's for the blocking domain.
     pub(crate) fn claim(&self, owner: Owner) -> Result<(), AttachError> {
         let mut state = self.lock();
-        match state.owner {
-            Ownership::Free => state.take(owner),
-            Ownership::Kernel { .. } | Ownership::User { .. } => Err(AttachError::Failed(EPERM)),
+        if state.owner != Ownership::Free {
+            return Err(AttachError::Failed(EPERM));
         }
+        if state.seeded.has(Defect::ClaimChecksFirst) {
+            drop(state);
+            state = self.lock();
+        }
+        state.take(owner)
     }
 
     /// Ends all claims and returns the devices to their default domain, forcing them off a domain

@@ -118,7 +118,15 @@ impl Iommu {
     ///
     /// ENODEV where it was released before.
     pub(crate) fn release(&self, endpoint: &Endpoint) -> Result {
-        endpoint.group.lock().leave(&endpoint.device)?;
+        let mut state = endpoint.group.lock();
+        if state.seeded.has(Defect::ReleaseOutsideMutex) {
+            state.find(&endpoint.device)?;
+            drop(state);
+            endpoint.device.driver().release(&endpoint.device);
+            state = endpoint.group.lock();
+        }
+        state.leave(&endpoint.device)?;
+        drop(state);
         self.groups.lock().retain(|group| !group.lock().retired);
         Ok(())
     }
@@ -222,6 +230,9 @@ impl State {
             };
             // Whatever it answers, the release that follows ends all use.
             let _ = driver.attach(device, refuge, old);
+        }
+        if self.seeded.has(Defect::ReleaseOutsideMutex) {
+            return;
         }
         driver.release(device);
     }

@@ -6,64 +6,121 @@
 //!
 //! C header: [`include/linux/mutex.h`](srctree/include/linux/mutex.h)
 
-pub(crate) use kernel::sync::lock::{mutex::MutexBackend, Guard as KernelGuard};
-
-/// What [`Mutex::lock`] returns; unlocks when dropped.
-pub(crate) type Guard<'a, T> = KernelGuard<'a, T, MutexBackend>;
-
-use kernel::{
-    prelude::*,
-    sync, //
-};
-
-/// A kernel mutex around a `T`.
-#[pin_data]
-pub(crate) struct Mutex<T> {
-    #[pin]
-    inner: sync::Mutex<T>,
-}
-
-impl<T> Mutex<T> {
-    /// Initialises the mutex around `value`; use [`new_mutex!`], which makes the lock class.
-    pub(crate) fn new(
-        value: T,
-        name: &'static CStr,
-        class: Pin<&'static sync::LockClassKey>,
-    ) -> impl PinInit<Self> {
-        pin_init!(Self { inner <- sync::Mutex::new(value, name, class) })
-    }
-
-    /// Takes the lock. May sleep.
-    pub(crate) fn lock(&self) -> Guard<'_, T> {
-        schedule_point();
-        self.inner.lock()
-    }
-}
-
-/// Where a test may choose which thread goes on: before a lock is taken. Nothing in the product.
-#[inline]
-pub(crate) fn schedule_point() {
-    #[cfg(IOMMU_MOCK_KUNIT)]
-    schedule::reached();
-}
-
-/// The test's side of [`schedule_point`].
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+pub(crate) use product::{Guard, Mutex};
 #[cfg(IOMMU_MOCK_KUNIT)]
-pub(crate) mod schedule {
-    use kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
+pub(crate) use scheduled::{Guard, Mutex};
+
+#[cfg(not(IOMMU_MOCK_KUNIT))]
+mod product {
+    use kernel::{
+        prelude::*,
+        sync::{
+            self,
+            lock::{
+                mutex::MutexBackend,
+                Guard as KernelGuard, //
+            }, //
+        }, //
     };
 
-    static POINTS: Atomic<u64> = Atomic::new(0);
+    /// What [`Mutex::lock`] returns; unlocks when dropped.
+    pub(crate) type Guard<'a, T> = KernelGuard<'a, T, MutexBackend>;
 
-    pub(super) fn reached() {
-        POINTS.fetch_add(1, Relaxed);
+    /// A kernel mutex around a `T`.
+    #[pin_data]
+    pub(crate) struct Mutex<T> {
+        #[pin]
+        inner: sync::Mutex<T>,
     }
 
-    /// Points that all threads together have reached so far.
-    pub(crate) fn points() -> u64 {
-        POINTS.load(Relaxed)
+    impl<T> Mutex<T> {
+        /// Initialises the mutex around `value`; use [`new_mutex!`], which makes the lock class.
+        pub(crate) fn new(
+            value: T,
+            name: &'static CStr,
+            class: Pin<&'static sync::LockClassKey>,
+        ) -> impl PinInit<Self> {
+            pin_init!(Self { inner <- sync::Mutex::new(value, name, class) })
+        }
+
+        /// Takes the lock. May sleep.
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            self.inner.lock()
+        }
+    }
+}
+
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod scheduled {
+    use super::super::schedule;
+    use core::{
+        ops,
+        ptr, //
+    };
+    use kernel::{
+        prelude::*,
+        sync::{
+            self,
+            lock::{
+                mutex::MutexBackend,
+                Guard as KernelGuard, //
+            }, //
+        }, //
+    };
+
+    /// What [`Mutex::lock`] returns; unlocks when dropped.
+    pub(crate) struct Guard<'a, T> {
+        number: usize,
+        inner: KernelGuard<'a, T, MutexBackend>,
+    }
+
+    impl<T> ops::Deref for Guard<'_, T> {
+        type Target = T;
+
+        fn deref(&self) -> &T {
+            &self.inner
+        }
+    }
+
+    impl<T: Unpin> ops::DerefMut for Guard<'_, T> {
+        fn deref_mut(&mut self) -> &mut T {
+            &mut self.inner
+        }
+    }
+
+    impl<T> Drop for Guard<'_, T> {
+        fn drop(&mut self) {
+            // The lock itself goes next, before the thread reaches another point.
+            schedule::unlocking(self.number);
+        }
+    }
+
+    /// A kernel mutex around a `T`.
+    #[pin_data]
+    pub(crate) struct Mutex<T> {
+        name: &'static CStr,
+        #[pin]
+        inner: sync::Mutex<T>,
+    }
+
+    impl<T> Mutex<T> {
+        /// Initialises the mutex around `value`; use [`new_mutex!`], which makes the lock class.
+        pub(crate) fn new(
+            value: T,
+            name: &'static CStr,
+            class: Pin<&'static sync::LockClassKey>,
+        ) -> impl PinInit<Self> {
+            pin_init!(Self { name, inner <- sync::Mutex::new(value, name, class) })
+        }
+
+        /// Takes the lock. May sleep.
+        pub(crate) fn lock(&self) -> Guard<'_, T> {
+            let number = ptr::from_ref(self).addr();
+            schedule::locking(self.name, number);
+            let inner = self.inner.lock();
+            Guard { number, inner }
+        }
     }
 }
 

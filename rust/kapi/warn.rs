@@ -21,6 +21,10 @@ const LENGTH: usize = 160;
 /// Goes through C, as `kernel::warn_on!` of Linux 7.2 passes a wrong taint under UML and takes no
 /// message. Any context.
 pub(crate) fn warn(args: fmt::Arguments<'_>) {
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    if super::schedule::warned() {
+        return;
+    }
     let mut buffer = [0; LENGTH];
     let mut writer = Truncating::new(&mut buffer);
     let _ = fmt::Write::write_fmt(&mut writer, args);
