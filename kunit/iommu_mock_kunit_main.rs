@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The test module: the sources of `iommu_mock` with their KUnit suites and the guided demo.
+//! The test module: the sources of `iommu_mock` with their KUnit suites, the guided demo and the benchmarks.
 
 #[path = "../rust"]
 mod rust {
@@ -25,6 +25,7 @@ use rust::{
     pgtable, //
 };
 
+mod bench;
 mod demo;
 mod differential;
 mod fixture;
@@ -37,6 +38,7 @@ mod rig;
 mod suites;
 mod walk;
 
+use bench::Bench;
 use demo::Demo;
 use kernel::{
     debugfs::{
@@ -70,6 +72,8 @@ module! {
 struct IommuMockKunit {
     #[pin]
     demo: File<Demo>,
+    #[pin]
+    bench: Bench,
     _dir: Dir,
 }
 
@@ -79,6 +83,7 @@ impl kernel::InPlaceModule for IommuMockKunit {
             let dir = Dir::new(c"iommu_mock_kunit");
             Ok(try_pin_init!(Self {
                 demo <- dir.read_callback_file(c"demo", Demo::new(), &|demo, f| demo.show(f)),
+                bench <- Bench::new(dir.clone()),
                 _dir: dir.clone(),
             }))
         })

@@ -31,7 +31,6 @@ mod pgtable_map;
 mod pgtable_memory;
 mod pgtable_refuse;
 mod pgtable_shadow;
-mod pgtable_speed;
 mod pgtable_threads;
 mod pgtable_unmap;
 mod probe;
