@@ -62,6 +62,8 @@ pub(crate) type Attachment<'a> = (u32, &'a Arc<Domain>, Option<&'a Arc<Domain>>)
 
 /// What a fixture is made of.
 pub(crate) struct Setup {
+    /// The family, by number.
+    pub(crate) family: u32,
     /// The instance.
     pub(crate) config: InstanceConfig,
     /// Its endpoints.
@@ -83,11 +85,17 @@ impl Setup {
             endpoints.push(endpoint, GFP_KERNEL)?;
         }
         Ok(Self {
+            family: 0,
             config: InstanceConfig::default(),
             endpoints,
             system: DefaultType::Dma,
             dma: true,
         })
+    }
+
+    /// Changes the family, which is plain otherwise.
+    pub(crate) fn family(self, family: u32) -> Self {
+        Self { family, ..self }
     }
 
     /// Changes the configuration of one endpoint.
@@ -117,7 +125,8 @@ impl Setup {
     /// Makes the instance; no device is probed yet.
     pub(crate) fn build(self) -> Result<Fixture> {
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
-        let instance = Family::try_from(0)?.build(self.config, self.endpoints, faults)?;
+        let family = Family::try_from(self.family)?;
+        let instance = family.build(self.config, self.endpoints, faults)?;
         let recorder = Arc::pin_init(Recorder::new(instance.driver), GFP_KERNEL)?;
         let policy = Arc::pin_init(MarkingPolicy::new(), GFP_KERNEL)?;
         let layer: Option<Arc<dyn DmaPolicy>> = match self.dma {
@@ -194,6 +203,11 @@ impl Fixture {
     /// The hardware and its driver.
     pub(crate) fn mock(&self) -> &dyn Mock {
         &*self.mock
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn hardware(&self) -> &Arc<dyn Mock> {
+        &self.mock
     }
 
     /// The driver's own blocked domain.

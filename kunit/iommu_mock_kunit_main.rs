@@ -26,6 +26,7 @@ use rust::{
 };
 
 mod bench;
+mod copy_engine;
 mod demo;
 mod differential;
 mod fixture;

@@ -73,12 +73,20 @@ pub(crate) struct Event {
     pub(crate) call: Call,
 }
 
+/// Looks on while the core is still at it.
+pub(crate) trait Watch: Send + Sync {
+    /// A call has returned.
+    fn after(&self, event: &Event);
+}
+
 /// See the module.
 #[pin_data]
 pub(crate) struct Recorder {
     inner: Arc<dyn Driver>,
     #[pin]
     events: Mutex<KVec<Event>>,
+    #[pin]
+    watch: Mutex<Option<Arc<dyn Watch>>>,
 }
 
 impl Recorder {
@@ -87,6 +95,7 @@ impl Recorder {
         pin_init!(Self {
             inner,
             events <- new_mutex!(KVec::new(), "Recorder::events"),
+            watch <- new_mutex!(None, "Recorder::watch"),
         })
     }
 
@@ -103,6 +112,11 @@ impl Recorder {
         count
     }
 
+    /// Has somebody look on from now on, or nobody.
+    pub(crate) fn watch(&self, watch: Option<Arc<dyn Watch>>) {
+        *self.watch.lock() = watch;
+    }
+
     fn note(&self, dev: EndpointId, call: Call) {
         let event = Event {
             endpoint: dev,
@@ -110,6 +124,9 @@ impl Recorder {
         };
         // A test that runs out of memory here finds an event missing, and fails.
         let _ = self.events.lock().push(event, GFP_KERNEL);
+        if let Some(watch) = &*self.watch.lock() {
+            watch.after(&event);
+        }
     }
 }
 

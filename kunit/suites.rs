@@ -12,6 +12,7 @@ mod deferred;
 mod detach;
 mod differential;
 mod direct;
+mod dma_copy;
 mod dma_domain;
 mod dma_iova;
 mod dma_queue;
