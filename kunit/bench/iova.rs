@@ -17,7 +17,10 @@ use super::{
 use crate::{
     dma::IovaSpace,
     kapi::{
-        iova::KernelIova,
+        iova::{
+            self,
+            KernelIova, //
+        },
         thread::{
             self,
             Run,
@@ -60,10 +63,11 @@ struct Shape {
     limit: u64,
 }
 
-const SHAPES: [Shape; 7] = [
+const SHAPES: [Shape; 8] = [
     shape("1 page", 1, 1, 0, HIGH),
     shape("1 page, 128 at a time", 1, 128, 0, HIGH),
     shape("1 page, 1000 at a time", 1, 1000, 0, HIGH),
+    shape("1 page, 32768 at a time", 1, 32768, 0, HIGH),
     shape("8 pages", 8, 1, 0, HIGH),
     shape("8 pages within 32 bits", 8, 16, 0, LOW),
     shape("64 pages, past the caches", 64, 16, 0, HIGH),
@@ -80,8 +84,8 @@ const fn shape(what: &'static str, pages: u64, held: usize, filled: u32, limit: 
     }
 }
 
-/// Ranges that a round hands out, of each thread.
-const RANGES: usize = 8192;
+/// Ranges that a round hands out, of each thread; more only where more are out at a time.
+const RANGES: usize = 2048;
 
 impl Shape {
     fn times(&self) -> Result<u32> {
@@ -146,6 +150,14 @@ fn sides(filled: u32, limit: u64) -> Result<Option<Sides>> {
 
 /// Measures all shapes, alone and with two threads where there are two CPUs.
 pub(super) fn measure(sheet: &mut Sheet) -> Result {
+    let row = Row {
+        what: "interrupts off and on, twice for each of the C side",
+        size: 0,
+        peer: "",
+        limits: None,
+        times: 1,
+    };
+    sheet.figure(&row, iova::time_irqs(1000), "ns");
     for shape in &SHAPES {
         let Some([ours, theirs]) = sides(shape.filled, shape.limit)? else {
             sheet.missing("alloc+free", PEER, "the kernel is built without IOMMU_IOVA");

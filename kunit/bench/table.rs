@@ -315,8 +315,31 @@ impl Both {
 
 const NONE: &str = "the kernel is built without";
 
+/// Measures choosing a page size, which `generic_pt` has within its walk.
+fn choice(sheet: &mut Sheet) -> Result {
+    const TIMES: u32 = 8192;
+    let sizes = black_box((1 << 12) | (1 << 21) | (1 << 30));
+    let taken = time(|| {
+        for at in 0..u64::from(TIMES) {
+            let iova = IOVA.wrapping_add(at * PAGE);
+            black_box(next_run(sizes, iova, iova.wrapping_add(PAGE), PAGE));
+        }
+        Ok(())
+    })?;
+    let row = Row {
+        what: "choosing a page size, in each map of ours",
+        size: 0,
+        peer: "",
+        limits: None,
+        times: 1,
+    };
+    sheet.figure(&row, taken.saturating_mul(1000) / u64::from(TIMES), "ns");
+    Ok(())
+}
+
 /// Measures all shapes in all formats.
 pub(super) fn shapes(sheet: &mut Sheet) -> Result {
+    choice(sheet)?;
     for both in Both::all()? {
         let Some(mut both) = both else {
             sheet.missing("map, look up, unmap", "generic_pt or io-pgtable", NONE);

@@ -76,9 +76,14 @@ extern "C" {
     #[link_name = "iommu_mock_kunit_iopt_time"]
     pub(super) fn iopt_time(iopt: *mut c_void, op: u32, walk: *const Walk) -> u64;
 
-    /// Makes an IOVA allocator of the kernel; null where there is none, or an error pointer.
+    /// Measures disabling and enabling interrupts.
+    #[link_name = "iommu_mock_kunit_iova_time_irqs"]
+    pub(super) fn iova_time_irqs(times: u32) -> u64;
+
+    /// Makes an IOVA allocator of the kernel of the pages from `first` on; null where there is
+    /// none, or an error pointer.
     #[link_name = "iommu_mock_kunit_iova_new"]
-    pub(super) fn iova_new() -> *mut c_void;
+    pub(super) fn iova_new(first: u64) -> *mut c_void;
 
     /// Frees it.
     #[link_name = "iommu_mock_kunit_iova_free"]

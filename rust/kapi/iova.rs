@@ -24,6 +24,12 @@ unsafe impl Send for KernelIova {}
 // SAFETY: As above.
 unsafe impl Sync for KernelIova {}
 
+/// Nanoseconds of so many times disabling interrupts and enabling them.
+pub(crate) fn time_irqs(times: u32) -> u64 {
+    // SAFETY: Takes a plain number.
+    unsafe { ffi::iova_time_irqs(times) }
+}
+
 impl KernelIova {
     /// Makes one; nothing where the kernel is built without.
     ///
@@ -31,8 +37,8 @@ impl KernelIova {
     ///
     /// ENOMEM.
     pub(crate) fn new() -> Result<Option<Self>> {
-        // SAFETY: Takes nothing.
-        let raw = from_err_ptr(unsafe { ffi::iova_new() })?;
+        // SAFETY: Takes a plain number.
+        let raw = from_err_ptr(unsafe { ffi::iova_new(1) })?;
         // INVARIANT: It is new.
         Ok(ptr::NonNull::new(raw).map(Self))
     }

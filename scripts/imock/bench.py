@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from . import bench_plot
 from .guest import Guest
+from .kernels import Kernel
 from .session import Session
 from .settings import BUILD
 from .ui import Failure, Step, say
@@ -28,7 +30,8 @@ Row = dict[str, Any]
 
 def run(session: Session) -> None:
     """Boot with one CPU and with two, measure, and write all files."""
-    rows = [row for cpus in CPUS for row in measure(session, cpus)]
+    kernel, modules = session.modules("bench")
+    rows = [row for cpus in CPUS for row in measure(session, kernel, modules, cpus)]
     for row in rows:
         row["missed"] = missed(row)
     folder = BUILD / "bench"
@@ -44,9 +47,8 @@ def run(session: Session) -> None:
     say(f"  {folder / 'ratios.svg'}")
 
 
-def measure(session: Session, cpus: int) -> list[Row]:
+def measure(session: Session, kernel: Kernel, modules: list[Path], cpus: int) -> list[Row]:
     """What a boot with so many CPUs measures."""
-    kernel, modules = session.modules("bench")
     guest = Guest(kernel, False, f"bench-{cpus}", "bench", modules,
                   {"PARAMS": "", "TEST_PARAMS": " ".join(session.settings.test_params())},
                   ["kunit.enable=0", f"ncpus={cpus}"])
