@@ -80,14 +80,14 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
         sheet.pair(&row, &mut pairs)?;
         let (ours, _) = pairs.summaries();
         let [_, median, _] = ours.quartiles;
-        if first == 0 {
-            first = median.max(1);
-        } else {
-            row.what = "replace, growth from 1000 pages";
-            row.peer = "itself";
-            row.limits = Some(FLAT);
-            let growth = median.saturating_mul(1000) / first;
-            sheet.figure(&row, growth, "ratio");
+        match median.saturating_mul(1000).checked_div(first) {
+            None => first = median.max(1),
+            Some(growth) => {
+                row.what = "replace, growth from 1000 pages";
+                row.peer = "itself";
+                row.limits = Some(FLAT);
+                sheet.figure(&row, growth, "ratio");
+            }
         }
         group.detach(a);
     }
