@@ -10,7 +10,7 @@ IMOCK = PYTHONPATH='$(TOP)scripts' $(PYTHON) -B -m imock
 export KERNEL KSRC KDIR EFFORT SEED FILTER BINDGEN RUST_LIB_SRC
 
 TARGETS := modules modules_install clean setup demo check kunit uml vm lint \
-	docs report rust-analyzer purge
+	bench docs report rust-analyzer purge
 
 .DEFAULT_GOAL := modules
 .NOTPARALLEL:

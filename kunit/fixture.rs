@@ -46,6 +46,7 @@ use crate::{
             EndpointConfig,
             InstanceConfig, //
         },
+        family::Family,
         fault::{
             FaultPlan,
             Rule, //
@@ -68,6 +69,8 @@ pub(crate) type Attachment<'a> = (u32, &'a Arc<Domain>, Option<&'a Arc<Domain>>)
 
 /// What a fixture is made of.
 pub(crate) struct Setup {
+    /// The family, by number, if it is not the one under test.
+    pub(crate) family: Option<u32>,
     /// The instance.
     pub(crate) config: InstanceConfig,
     /// Its endpoints.
@@ -94,12 +97,21 @@ impl Setup {
             endpoints.push(endpoint, GFP_KERNEL)?;
         }
         Ok(Self {
+            family: None,
             config: families::config(),
             endpoints,
             system: DefaultType::Dma,
             dma: true,
             wrap: None,
         })
+    }
+
+    /// Takes a family, whatever is under test.
+    pub(crate) fn family(self, family: u32) -> Self {
+        Self {
+            family: Some(family),
+            ..self
+        }
     }
 
     /// Changes the configuration of one endpoint.
@@ -134,7 +146,11 @@ impl Setup {
     /// Makes the instance; no device is probed yet.
     pub(crate) fn build(self) -> Result<Fixture> {
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
-        let instance = families::under_test()?.build(self.config, self.endpoints, faults)?;
+        let family = match self.family {
+            Some(number) => Family::try_from(number)?,
+            None => families::under_test()?,
+        };
+        let instance = family.build(self.config, self.endpoints, faults)?;
         let driver = match self.wrap {
             Some(wrap) => wrap(instance.driver)?,
             None => instance.driver,
@@ -215,6 +231,11 @@ impl Fixture {
     /// The hardware and its driver.
     pub(crate) fn mock(&self) -> &dyn Mock {
         &*self.mock
+    }
+
+    /// The same, to be kept.
+    pub(crate) fn hardware(&self) -> &Arc<dyn Mock> {
+        &self.mock
     }
 
     /// The driver's own blocked domain.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The test module: the sources of `iommu_mock` with their KUnit suites and the guided demo.
+//! The test module: the sources of `iommu_mock` with their KUnit suites, the guided demo and the benchmarks.
 
 #[path = "../rust"]
 mod rust {
@@ -27,6 +27,8 @@ use rust::{
     pgtable, //
 };
 
+mod bench;
+mod copy_engine;
 mod demo;
 mod differential;
 mod families;
@@ -43,6 +45,7 @@ mod schedule;
 mod suites;
 mod walk;
 
+use bench::Bench;
 use demo::Demo;
 use judge_report::Matrix;
 use kernel::{
@@ -91,6 +94,8 @@ struct IommuMockKunit {
     demo: File<Demo>,
     #[pin]
     matrix: File<Matrix>,
+    #[pin]
+    bench: Bench,
     _dir: Dir,
 }
 
@@ -101,6 +106,7 @@ impl kernel::InPlaceModule for IommuMockKunit {
             Ok(try_pin_init!(Self {
                 demo <- dir.read_callback_file(c"demo", Demo::new(), &|demo, f| demo.show(f)),
                 matrix <- dir.read_callback_file(c"matrix", Matrix::new(), &|m, f| m.show(f)),
+                bench <- Bench::new(dir.clone()),
                 _dir: dir.clone(),
             }))
         })

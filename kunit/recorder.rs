@@ -74,6 +74,12 @@ pub(crate) struct Event {
     pub(crate) call: Call,
 }
 
+/// Looks on while the core is still at it.
+pub(crate) trait Watch: Send + Sync {
+    /// A call has returned.
+    fn after(&self, event: &Event);
+}
+
 /// See the module.
 #[pin_data]
 pub(crate) struct Recorder {
@@ -83,6 +89,8 @@ pub(crate) struct Recorder {
     /// Domains that were allocated, while they are kept.
     #[pin]
     kept: Mutex<Option<KVec<Arc<Domain>>>>,
+    #[pin]
+    watch: Mutex<Option<Arc<dyn Watch>>>,
 }
 
 impl Recorder {
@@ -92,6 +100,7 @@ impl Recorder {
             inner,
             events <- new_mutex!(KVec::new(), "Recorder::events"),
             kept <- new_mutex!(None, "Recorder::kept"),
+            watch <- new_mutex!(None, "Recorder::watch"),
         })
     }
 
@@ -121,6 +130,11 @@ impl Recorder {
         kept.map(referred).filter(|referred| *referred).count()
     }
 
+    /// Has somebody look on from now on, or nobody.
+    pub(crate) fn watch(&self, watch: Option<Arc<dyn Watch>>) {
+        *self.watch.lock() = watch;
+    }
+
     fn note(&self, dev: EndpointId, call: Call) {
         let event = Event {
             endpoint: dev,
@@ -128,6 +142,9 @@ impl Recorder {
         };
         // A test that runs out of memory here finds an event missing, and fails.
         let _ = self.events.lock().push(event, GFP_KERNEL);
+        if let Some(watch) = &*self.watch.lock() {
+            watch.after(&event);
+        }
     }
 }
 

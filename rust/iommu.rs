@@ -45,6 +45,10 @@ pub(crate) use driver::{
     Probed, //
 };
 pub(crate) use gather::Gather;
+pub(crate) use page_size::{
+    next_run,
+    Run, //
+};
 pub(crate) use pasid::Pasid;
 pub(crate) use policy::{
     DmaPolicy,

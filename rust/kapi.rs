@@ -15,6 +15,10 @@ pub(crate) mod generic_pt;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod global;
 #[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod io_pgtable;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod iova;
+#[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod log;
@@ -27,6 +31,8 @@ pub(crate) mod table_memory;
 mod text;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod thread;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod walk;
 pub(crate) mod warn;
 
 pub(crate) use mutex::{new_mutex, Guard, Mutex};

@@ -12,6 +12,7 @@
 #include <linux/spinlock.h>
 
 #include "../../rust/kapi/helpers.h"
+#include "walk.h"
 
 /* In the order of enum Format of rust/kapi/generic_pt.rs. */
 enum gpt_format { GPT_VTDSS, GPT_X86_64, GPT_AMDV1 };
@@ -21,8 +22,7 @@ void HELPER(gpt_free)(void *gpt);
 int HELPER(gpt_map)(void *gpt, u64 iova, u64 pa, u64 len, u32 prot, u64 *mapped);
 u64 HELPER(gpt_unmap)(void *gpt, u64 iova, u64 len);
 u64 HELPER(gpt_iova_to_phys)(void *gpt, u64 iova);
-u64 HELPER(gpt_time_map)(void *gpt, u64 iova, u64 pa, u64 len, u32 times);
-u64 HELPER(gpt_time_look)(void *gpt, u64 iova, u64 len, u32 times);
+u64 HELPER(gpt_time)(void *gpt, u32 op, const struct walk *walk);
 
 #if IS_REACHABLE(CONFIG_IOMMU_PT_AMDV1) && \
 	IS_REACHABLE(CONFIG_IOMMU_PT_VTDSS) && \
@@ -179,33 +179,31 @@ u64 HELPER(gpt_iova_to_phys)(void *gpt, u64 iova)
 	return table->domain.ops->iova_to_phys(&table->domain, iova);
 }
 
-/* Nanoseconds of so many times mapping and unmapping, or 0 if one failed. */
-u64 HELPER(gpt_time_map)(void *gpt, u64 iova, u64 pa, u64 len, u32 times)
-{
-	ktime_t start = ktime_get();
-	bool failed = false;
-	u64 mapped;
-
-	while (times--) {
-		failed |= gpt_map_range(gpt, iova, pa, len,
-					IOMMU_READ | IOMMU_WRITE, &mapped);
-		failed |= gpt_unmap_range(gpt, iova, len) != len;
-	}
-	return failed ? 0 : ktime_to_ns(ktime_sub(ktime_get(), start));
-}
-
-/* Nanoseconds of so many times looking up, over all pages of a range. */
-u64 HELPER(gpt_time_look)(void *gpt, u64 iova, u64 len, u32 times)
+/* Nanoseconds of one operation on all ranges of a walk, or 0 if one failed. */
+u64 HELPER(gpt_time)(void *gpt, u32 op, const struct walk *walk)
 {
 	struct gpt *table = gpt;
 	struct iommu_domain *domain = &table->domain;
+	u64 iova = walk->iova, pa = walk->pa, len = walk->len, mapped;
+	u32 times = walk->times;
 	ktime_t start = ktime_get();
 	bool failed = false;
-	u64 at;
 
-	while (times--)
-		for (at = iova; at != iova + len; at += SZ_4K)
-			failed |= domain->ops->iova_to_phys(domain, at) != at;
+	for (; times--; iova += walk->stride, pa += walk->stride) {
+		switch (op) {
+		case WALK_MAP:
+			failed |= gpt_map_range(table, iova, pa, len,
+						IOMMU_READ | IOMMU_WRITE,
+						&mapped);
+			break;
+		case WALK_UNMAP:
+			failed |= gpt_unmap_range(table, iova, len) != len;
+			break;
+		case WALK_LOOK:
+			failed |= domain->ops->iova_to_phys(domain, iova) != pa;
+			break;
+		}
+	}
 	return failed ? 0 : ktime_to_ns(ktime_sub(ktime_get(), start));
 }
 
@@ -235,12 +233,7 @@ u64 HELPER(gpt_iova_to_phys)(void *gpt, u64 iova)
 	return 0;
 }
 
-u64 HELPER(gpt_time_map)(void *gpt, u64 iova, u64 pa, u64 len, u32 times)
-{
-	return 0;
-}
-
-u64 HELPER(gpt_time_look)(void *gpt, u64 iova, u64 len, u32 times)
+u64 HELPER(gpt_time)(void *gpt, u32 op, const struct walk *walk)
 {
 	return 0;
 }

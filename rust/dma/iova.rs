@@ -126,11 +126,14 @@ impl IovaSpace {
             if page < PAGES_32 {
                 tree.hopeless = None;
             }
+            // What is free now may be above a hint: the next search starts in this gap, and only
+            // where that fails from the top, or it would pass all that is in use there.
+            let above = tree.used.cursor_lower_bound_mut(&page);
+            let above = above.map_or(u64::MAX, |next| *next.current().0);
             let [low, high] = &mut tree.hints;
             for hint in [low, high] {
-                // What is free is above the hint now: the next search looks from the top.
                 if page >= *hint {
-                    *hint = u64::MAX;
+                    *hint = above;
                 }
             }
             node

@@ -6,6 +6,9 @@
 use kernel::bindings;
 use kernel::prelude::*;
 
+#[cfg(IOMMU_MOCK_KUNIT)]
+use super::walk::Walk;
+
 extern "C" {
     /// Raises one WARN with the message `text`, which is NUL-terminated.
     #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_warn")]
@@ -57,13 +60,49 @@ extern "C" {
     #[link_name = "iommu_mock_kunit_gpt_iova_to_phys"]
     pub(super) fn gpt_iova_to_phys(gpt: *mut c_void, iova: u64) -> u64;
 
-    /// Measures mapping and unmapping.
-    #[link_name = "iommu_mock_kunit_gpt_time_map"]
-    pub(super) fn gpt_time_map(gpt: *mut c_void, iova: u64, pa: u64, len: u64, times: u32) -> u64;
+    /// Measures an operation on all ranges of a walk.
+    #[link_name = "iommu_mock_kunit_gpt_time"]
+    pub(super) fn gpt_time(gpt: *mut c_void, op: u32, walk: *const Walk) -> u64;
 
-    /// Measures looking up.
-    #[link_name = "iommu_mock_kunit_gpt_time_look"]
-    pub(super) fn gpt_time_look(gpt: *mut c_void, iova: u64, len: u64, times: u32) -> u64;
+    /// Makes a page table of Arm's; null where there are none, or an error pointer.
+    #[link_name = "iommu_mock_kunit_iopt_new"]
+    pub(super) fn iopt_new(stage: u32) -> *mut c_void;
+
+    /// Frees it.
+    #[link_name = "iommu_mock_kunit_iopt_free"]
+    pub(super) fn iopt_free(iopt: *mut c_void);
+
+    /// Measures an operation on all ranges of a walk.
+    #[link_name = "iommu_mock_kunit_iopt_time"]
+    pub(super) fn iopt_time(iopt: *mut c_void, op: u32, walk: *const Walk) -> u64;
+
+    /// Measures disabling and enabling interrupts.
+    #[link_name = "iommu_mock_kunit_iova_time_irqs"]
+    pub(super) fn iova_time_irqs(times: u32) -> u64;
+
+    /// Makes an IOVA allocator of the kernel of the pages from `first` on; null where there is
+    /// none, or an error pointer.
+    #[link_name = "iommu_mock_kunit_iova_new"]
+    pub(super) fn iova_new(first: u64) -> *mut c_void;
+
+    /// Frees it.
+    #[link_name = "iommu_mock_kunit_iova_free"]
+    pub(super) fn iova_free(space: *mut c_void);
+
+    /// Hands out a range for good.
+    #[link_name = "iommu_mock_kunit_iova_take"]
+    pub(super) fn iova_take(space: *mut c_void, pages: u64, limit: u64) -> u64;
+
+    /// Measures handing out ranges and taking them back.
+    #[link_name = "iommu_mock_kunit_iova_time"]
+    pub(super) fn iova_time(
+        space: *mut c_void,
+        pages: u64,
+        limit: u64,
+        held: *mut u64,
+        count: u32,
+        times: u32,
+    ) -> u64;
 }
 
 // Without SMP, groups contain a lock that is empty.

@@ -4,7 +4,13 @@
 //!
 //! C header: [`include/linux/generic_pt/iommu.h`](srctree/include/linux/generic_pt/iommu.h)
 
-use super::ffi;
+use super::{
+    ffi,
+    walk::{
+        Op,
+        Walk, //
+    },
+};
 use core::ptr;
 use kernel::{
     error::{
@@ -61,17 +67,10 @@ impl GenericPt {
         unsafe { ffi::gpt_iova_to_phys(self.0.as_ptr(), iova) }
     }
 
-    /// Nanoseconds of so many times mapping a range and unmapping it; nothing if that fails.
-    pub(crate) fn time_map(&mut self, iova: u64, oa: u64, len: u64, times: u32) -> Option<u64> {
-        // SAFETY: By the type invariant.
-        let time = unsafe { ffi::gpt_time_map(self.0.as_ptr(), iova, oa, len, times) };
-        (time != 0).then_some(time)
-    }
-
-    /// Nanoseconds of so many times looking up all pages of a range that is mapped to itself.
-    pub(crate) fn time_look(&mut self, iova: u64, len: u64, times: u32) -> Option<u64> {
-        // SAFETY: By the type invariant.
-        let time = unsafe { ffi::gpt_time_look(self.0.as_ptr(), iova, len, times) };
+    /// Nanoseconds of an operation on all ranges of a walk; nothing if one fails.
+    pub(crate) fn time(&mut self, op: Op, walk: &Walk) -> Option<u64> {
+        // SAFETY: By the type invariant; `walk` outlives the call.
+        let time = unsafe { ffi::gpt_time(self.0.as_ptr(), op as u32, walk) };
         (time != 0).then_some(time)
     }
 }

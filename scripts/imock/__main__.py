@@ -7,7 +7,8 @@ import signal
 import sys
 from typing import Callable
 
-from . import check, demo, docs, lint, modules, purge, report, rust_analyzer, setup, shell, suites
+from . import (bench, check, demo, docs, lint, modules, purge, report, rust_analyzer, setup,
+               shell, suites)
 from .session import Session
 from .settings import Settings
 from .tally import Tally
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[[Session], int]] = {
     "setup": _always(setup.run),
     "kunit": _kunit,
     "demo": _demo,
+    "bench": _always(bench.run),
     "check": check.run,
     "lint": lint.command,
     "uml": _always(lambda session: shell.run(session, False)),

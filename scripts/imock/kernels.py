@@ -18,6 +18,7 @@ from .ui import Failure, Step
 
 KUNITCONFIG = TOP / "kunit" / ".kunitconfig"
 UML_CONFIG = SCRIPTS / "kernel" / "uml.config"
+BENCH_CONFIG = SCRIPTS / "kernel" / "bench.config"
 X86_CONFIG = SCRIPTS / "kernel" / "x86.config"
 OURS = re.compile(r"^CONFIG_IOMMU_MOCK\w*=.*\n", re.M)
 
@@ -39,13 +40,18 @@ def _key(tools: Toolchain, *texts: str) -> str:
     return digest.hexdigest()[:10]
 
 
-def _uml_config(with_tests: bool) -> str:
+def _uml_config(flavour: str) -> str:
     text = KUNITCONFIG.read_text() + UML_CONFIG.read_text()
-    return text if with_tests else OURS.sub("", text)
+    if flavour == "kunit":
+        return text
+    text = OURS.sub("", text)
+    return merge(text, BENCH_CONFIG.read_text()) if flavour == "bench" else text
 
 
 def _objects(source: Source, flavour: str, tools: Toolchain) -> Path:
-    config = X86_CONFIG.read_text() if flavour == "x86" else _uml_config(False)
+    # That of the tests shares the key of the one without them.
+    config = X86_CONFIG.read_text() if flavour == "x86" else \
+        _uml_config("uml" if flavour == "kunit" else flavour)
     return view.build_folder(source) / f"{flavour}-{_key(tools, config)}"
 
 
@@ -58,14 +64,13 @@ def kunit_py(tree: Path, tools: Toolchain, command: str, objects: Path) -> list[
     return line
 
 
-def _uml_build(step: Step, tree: Path, tools: Toolchain, objects: Path, with_tests: bool,
+def _uml_build(step: Step, tree: Path, tools: Toolchain, objects: Path, flavour: str,
                jobs: int) -> None:
     """Configure with kunit.py, which checks the result; build as it would, but with a log."""
     BUILD.mkdir(exist_ok=True)
-    name = "kunit" if with_tests else "uml"
-    config = BUILD / f"{name}.kunitconfig"
-    config.write_text(_uml_config(with_tests))
-    log = log_path(f"build-{name}-{tree.name}")
+    config = BUILD / f"{flavour}.kunitconfig"
+    config.write_text(_uml_config(flavour))
+    log = log_path(f"build-{flavour}-{tree.name}")
     logged(step, [*kunit_py(tree, tools, "config", objects), "--kunitconfig", config], log,
            env=tools.env(), what="kunit.py config")
     logged(step, ["make", "-C", tree, "ARCH=um", f"O={objects}", *tools.make_options(),
@@ -80,7 +85,7 @@ def uml(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
         if not (objects / COMPLETE).exists() or source.own:
             with Step(f"UML kernel {source.label}") as step:
                 _begin(step, objects, _objects(source, "kunit", tools))
-                _uml_build(step, view.refresh(source), tools, objects, False, settings.jobs)
+                _uml_build(step, view.refresh(source), tools, objects, "uml", settings.jobs)
     return Kernel(source, objects, objects / "linux")
 
 
@@ -89,7 +94,19 @@ def uml_kunit(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     objects = _objects(source, "kunit", tools)
     with Lock.hold(), Step(f"UML kernel {source.label} with the suites") as step:
         _begin(step, objects, _objects(source, "uml", tools))
-        _uml_build(step, view.refresh(source), tools, objects, True, settings.jobs)
+        _uml_build(step, view.refresh(source), tools, objects, "kunit", settings.jobs)
+    return Kernel(source, objects, objects / "linux")
+
+
+def bench(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The UML kernel in which is measured: without checks, with two CPUs."""
+    objects = _objects(source, "bench", tools)
+    with Lock.hold():
+        if not (objects / COMPLETE).exists() or source.own:
+            with Step(f"UML kernel {source.label} to measure in") as step:
+                need_space(objects, BUILD_GIB, "a UML kernel")
+                objects.mkdir(parents=True, exist_ok=True)
+                _uml_build(step, view.refresh(source), tools, objects, "bench", settings.jobs)
     return Kernel(source, objects, objects / "linux")
 
 

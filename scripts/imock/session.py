@@ -40,14 +40,15 @@ class Session:
     def kernel(self, flavour: str) -> Kernel:
         """A kernel of the source in question, built if need be."""
         if flavour not in self._kernels:
-            build = {"uml": kernels.uml, "x86": kernels.x86}[flavour]
+            build = {"uml": kernels.uml, "x86": kernels.x86,
+                     "bench": kernels.bench}[flavour]
             tools = self.tools
             self._kernels[flavour] = build(self.settings, self.source, tools)
         return self._kernels[flavour]
 
     def folder(self, flavour: str) -> str:
         """Name of the folder that holds the modules for a kernel."""
-        where = "vm" if flavour == "x86" else "uml"
+        where = {"uml": "uml", "x86": "vm", "bench": "uml-bench"}[flavour]
         return f"{where}-{'own' if self.source.own else self.source.series}"
 
     def modules(self, flavour: str) -> tuple[Kernel, list[Path]]:

@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Mapping, unmapping and looking up, beside the kernel's own page tables.
+
+use super::{
+    measure::{
+        time,
+        Pairs,
+        Round, //
+    },
+    sheet::{
+        Limits,
+        Row,
+        Sheet, //
+    },
+};
+use crate::{
+    iommu::{
+        next_run,
+        Gather,
+        Prot,
+        Run, //
+    },
+    kapi::{
+        generic_pt,
+        io_pgtable::IoPgtable,
+        walk::{
+            Op,
+            Walk, //
+        },
+    },
+    pgtable::{
+        AmdV1,
+        Armv8Stage1,
+        Fixed,
+        Format,
+        PageTable,
+        VtdSecondStage,
+        X86FirstStage, //
+    },
+};
+use core::hint::black_box;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
+
+const PAGE: u64 = 1 << 12;
+const IOVA: u64 = 1 << 33;
+
+const SINGLE: Limits = Limits {
+    floor: 1150,
+    aim: 670,
+};
+const RUN: Limits = Limits {
+    floor: 1000,
+    aim: 670,
+};
+
+/// A range that is mapped and unmapped in many places.
+struct Shape {
+    name: [&'static str; 3],
+    walk: Walk,
+    limits: Limits,
+}
+
+const fn shape(name: [&'static str; 3], walk: [u64; 4], times: u32, limits: Limits) -> Shape {
+    let [iova, pa, len, stride] = walk;
+    Shape {
+        name,
+        walk: Walk {
+            iova,
+            pa,
+            len,
+            stride,
+            times,
+        },
+        limits,
+    }
+}
+
+/// Small pages lead to addresses that differ in the low bits, so that no larger ones fit.
+const SHAPES: [Shape; 6] = [
+    shape(
+        ["map 4 KiB", "look up 4 KiB", "unmap 4 KiB"],
+        [IOVA, IOVA + PAGE, PAGE, PAGE],
+        8192,
+        SINGLE,
+    ),
+    shape(
+        ["map 16 pages", "look up of 16", "unmap 16 pages"],
+        [IOVA, IOVA + PAGE, 16 * PAGE, 16 * PAGE],
+        1024,
+        RUN,
+    ),
+    shape(
+        ["map 512 pages", "look up of 512", "unmap 512 pages"],
+        [IOVA, IOVA + PAGE, 512 * PAGE, 512 * PAGE],
+        64,
+        RUN,
+    ),
+    shape(
+        ["map 2 MiB", "look up 2 MiB", "unmap 2 MiB"],
+        [1 << 36, 1 << 36, 2 << 20, 2 << 20],
+        8192,
+        SINGLE,
+    ),
+    shape(
+        ["map 1 GiB", "look up 1 GiB", "unmap 1 GiB"],
+        [1 << 43, 1 << 43, 1 << 30, 1 << 30],
+        8192,
+        SINGLE,
+    ),
+    // 8 pages of 4 KiB, two of 2 MiB, and the same behind.
+    shape(
+        ["map mixed sizes", "look up mixed", "unmap mixed sizes"],
+        [
+            (1 << 40) - 8 * PAGE,
+            (1 << 40) - 8 * PAGE,
+            (4 << 20) + 16 * PAGE,
+            8 << 20,
+        ],
+        512,
+        RUN,
+    ),
+];
+
+/// One of two page tables.
+trait Side {
+    /// Nanoseconds of an operation on all ranges of a walk.
+    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64>;
+}
+
+impl Side for generic_pt::GenericPt {
+    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64> {
+        generic_pt::GenericPt::time(self, op, walk).ok_or(EIO)
+    }
+}
+
+impl Side for IoPgtable {
+    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64> {
+        IoPgtable::time(self, op, walk).ok_or(EIO)
+    }
+}
+
+/// A page table behind a table of functions, as drivers have it and as the kernel's is.
+trait Words {
+    fn page_sizes(&self) -> u64;
+    fn map(&self, iova: u64, oa: u64, page: u64, count: u64) -> u64;
+    fn unmap(&self, iova: u64, len: u64, gather: &mut Gather) -> u64;
+    fn give_back(&self, gather: &Gather);
+    fn look(&self, iova: u64) -> Option<u64>;
+}
+
+impl<F: Format> Words for PageTable<F> {
+    fn page_sizes(&self) -> u64 {
+        PageTable::page_sizes(self)
+    }
+
+    fn map(&self, iova: u64, oa: u64, page: u64, count: u64) -> u64 {
+        PageTable::map(self, &Fixed, iova, oa, page, count, Prot::RW).0
+    }
+
+    fn unmap(&self, iova: u64, len: u64, gather: &mut Gather) -> u64 {
+        PageTable::unmap(self, iova, len, gather)
+    }
+
+    fn give_back(&self, gather: &Gather) {
+        PageTable::give_back(self, gather);
+    }
+
+    fn look(&self, iova: u64) -> Option<u64> {
+        self.iova_to_phys(iova)
+    }
+}
+
+struct Ours(Arc<dyn Words>);
+
+impl Ours {
+    fn new<F: Format>(levels: u32) -> Result<Self> {
+        let table = Arc::pin_init(PageTable::<F>::new(levels), GFP_KERNEL)?;
+        Ok(Self(table))
+    }
+}
+
+/// Does what the core does between its callers and a page table, too.
+fn map(table: &dyn Words, iova: u64, oa: u64, len: u64) -> bool {
+    let sizes = table.page_sizes();
+    let mut done = 0;
+    while done < len {
+        let (at, to) = (iova.wrapping_add(done), oa.wrapping_add(done));
+        let Some(Run { page, count }) = next_run(sizes, at, to, len.wrapping_sub(done)) else {
+            return false;
+        };
+        let mapped = table.map(at, to, page, count);
+        if mapped == 0 {
+            return false;
+        }
+        done = done.wrapping_add(mapped);
+    }
+    true
+}
+
+impl Side for Ours {
+    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64> {
+        let table = black_box(&*self.0);
+        let Walk {
+            mut iova,
+            mut pa,
+            len,
+            stride,
+            times,
+        } = *walk;
+        time(|| {
+            let mut good = true;
+            for _ in 0..times {
+                good &= match op {
+                    Op::Map => map(table, iova, pa, len),
+                    Op::Unmap => {
+                        let mut gather = Gather::default();
+                        let done = table.unmap(iova, len, &mut gather);
+                        table.give_back(&gather);
+                        done == len
+                    }
+                    Op::Look => table.look(iova) == Some(pa),
+                };
+                iova = iova.wrapping_add(stride);
+                pa = pa.wrapping_add(stride);
+            }
+            match good {
+                true => Ok(()),
+                false => Err(EIO),
+            }
+        })
+    }
+}
+
+struct Both {
+    ours: Ours,
+    theirs: KBox<dyn Side>,
+    peer: &'static str,
+}
+
+const OPS: [Op; 3] = [Op::Map, Op::Look, Op::Unmap];
+
+impl Both {
+    /// All pairs there are; nothing where the kernel is built without.
+    fn all() -> Result<[Option<Self>; 4]> {
+        use generic_pt::Format::{
+            AmdV1 as Amd,
+            Vtdss,
+            X86_64, //
+        };
+        Ok([
+            Self::generic::<VtdSecondStage>(Vtdss, 4, "generic_pt vtdss")?,
+            Self::generic::<X86FirstStage>(X86_64, 4, "generic_pt x86_64")?,
+            Self::generic::<AmdV1>(Amd, 4, "generic_pt amdv1")?,
+            match IoPgtable::new(1)? {
+                None => None,
+                Some(theirs) => Some(Self {
+                    ours: Ours::new::<Armv8Stage1>(4)?,
+                    theirs: KBox::new(theirs, GFP_KERNEL)?,
+                    peer: "io-pgtable-arm",
+                }),
+            },
+        ])
+    }
+
+    fn generic<F: Format>(
+        format: generic_pt::Format,
+        levels: u32,
+        peer: &'static str,
+    ) -> Result<Option<Self>> {
+        let Some(theirs) = generic_pt::GenericPt::new(format, levels)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            ours: Ours::new::<F>(levels)?,
+            theirs: KBox::new(theirs, GFP_KERNEL)?,
+            peer,
+        }))
+    }
+
+    /// Measures the operations on a walk, one after the other in each round.
+    fn run(&mut self, sheet: &mut Sheet, shape: &Shape, size: u64) -> Result {
+        let mut pairs = OPS.map(|_| Pairs::new());
+        for round in Round::all() {
+            for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
+                round.take(
+                    pairs,
+                    || self.ours.time(op, &shape.walk),
+                    || self.theirs.time(op, &shape.walk),
+                )?;
+            }
+        }
+        for (what, pairs) in shape.name.into_iter().zip(&mut pairs) {
+            let row = Row {
+                what,
+                size,
+                peer: self.peer,
+                limits: Some(shape.limits),
+                times: shape.walk.times,
+            };
+            sheet.pair(&row, pairs)?;
+        }
+        Ok(())
+    }
+
+    fn do_both(&mut self, op: Op, walk: &Walk) -> Result {
+        self.ours.time(op, walk)?;
+        self.theirs.time(op, walk)?;
+        Ok(())
+    }
+}
+
+const NONE: &str = "the kernel is built without";
+
+/// Measures choosing a page size, which `generic_pt` has within its walk.
+fn choice(sheet: &mut Sheet) -> Result {
+    const TIMES: u32 = 8192;
+    let sizes = black_box((1 << 12) | (1 << 21) | (1 << 30));
+    let taken = time(|| {
+        for at in 0..u64::from(TIMES) {
+            let iova = IOVA.wrapping_add(at * PAGE);
+            black_box(next_run(sizes, iova, iova.wrapping_add(PAGE), PAGE));
+        }
+        Ok(())
+    })?;
+    let row = Row {
+        what: "choosing a page size, in each map of ours",
+        size: 0,
+        peer: "",
+        limits: None,
+        times: 1,
+    };
+    sheet.figure(&row, taken.saturating_mul(1000) / u64::from(TIMES), "ns");
+    Ok(())
+}
+
+/// Measures all shapes in all formats.
+pub(super) fn shapes(sheet: &mut Sheet) -> Result {
+    choice(sheet)?;
+    for both in Both::all()? {
+        let Some(mut both) = both else {
+            sheet.missing("map, look up, unmap", "generic_pt or io-pgtable", NONE);
+            continue;
+        };
+        for shape in &SHAPES {
+            both.run(sheet, shape, 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// Mappings that are there already.
+const FILLED: [u64; 4] = [1, 1_000, 100_000, 1_000_000];
+
+const GROWTH: Shape = shape(
+    [
+        "map 4 KiB beside others",
+        "look up 4 KiB beside others",
+        "unmap 4 KiB beside others",
+    ],
+    [1 << 40, (1 << 40) + PAGE, PAGE, PAGE],
+    8192,
+    SINGLE,
+);
+
+/// Measures small pages while more and more are mapped, and looking all of those up.
+pub(super) fn growth(sheet: &mut Sheet) -> Result {
+    for both in Both::all()? {
+        let Some(mut both) = both else {
+            sheet.missing("growth", "generic_pt or io-pgtable", NONE);
+            continue;
+        };
+        for filled in FILLED {
+            let walk = Walk {
+                iova: IOVA,
+                pa: IOVA + PAGE,
+                len: PAGE,
+                stride: PAGE,
+                times: u32::try_from(filled)?,
+            };
+            both.do_both(Op::Map, &walk)?;
+            both.run(sheet, &GROWTH, filled)?;
+            both.do_both(Op::Unmap, &walk)?;
+        }
+    }
+    Ok(())
+}
