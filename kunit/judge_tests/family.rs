@@ -4,7 +4,7 @@
 
 use super::{
     matrix::Circumstance,
-    record::{
+    recipe::{
         End,
         Recipe,
         Refused, //

@@ -7,6 +7,10 @@
 //! of the IOTLB or none. It reads a unit, completes a line, fills the IOTLB, and drops any of these
 //! at any time. Requester 0 and the second probe only.
 
+mod set;
+
+pub(crate) use self::set::Set;
+
 use super::toy::{
     Scene,
     PROBED, //
@@ -54,52 +58,6 @@ struct State {
     lines: [Option<[u64; UNITS]>; SLOTS],
     reads: [[Option<u64>; UNITS]; SLOTS],
     tlb: [Option<u64>; TAGS],
-}
-
-/// Where the two actors are, and what DMA comes to there.
-pub(crate) type Seen = (u8, u8, u64);
-
-/// A set of that, as a number for each.
-pub(crate) struct Set(RBTree<Seen, ()>);
-
-impl Set {
-    /// The empty set.
-    pub(crate) fn new() -> Self {
-        Self(RBTree::new())
-    }
-
-    /// Adds what DMA comes to.
-    ///
-    /// # Errors
-    ///
-    /// ENOMEM.
-    pub(crate) fn add(&mut self, at: [u8; 2], outcome: Outcome) -> Result {
-        let what = match outcome {
-            Outcome::Aborted => 0,
-            Outcome::Untranslated => 1,
-            Outcome::Wild => 2,
-            Outcome::Reaches(to) => to | 3,
-        };
-        let [first, second] = at;
-        let key = (first, second, what);
-        if self.0.get(&key).is_none() {
-            self.0.try_create_and_insert(key, (), GFP_KERNEL)?;
-        }
-        Ok(())
-    }
-
-    /// The first thing that only this one has.
-    pub(crate) fn beyond(&self, other: &Self) -> Option<Seen> {
-        self.0
-            .keys()
-            .find(|key| other.0.get(key).is_none())
-            .copied()
-    }
-
-    /// How much is in it.
-    pub(crate) fn count(&self) -> usize {
-        self.0.keys().count()
-    }
 }
 
 /// One thing that an actor does.

@@ -11,14 +11,14 @@ use super::{
         self,
         Toll, //
     },
-    record::{
+    recipe::{
         Bystander,
         End,
         Meanwhile,
         Recipe,
-        Recorded,
         Refused, //
     },
+    record::Recorded,
 };
 use crate::{
     judge::{

@@ -8,10 +8,8 @@ use super::{
         Circumstance,
         Names, //
     },
-    record::{
-        Recipe,
-        Recorded, //
-    },
+    recipe::Recipe,
+    record::Recorded,
 };
 use crate::{
     judge::{

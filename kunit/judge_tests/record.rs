@@ -2,18 +2,32 @@
 
 //! Making cases of what real drivers do to live hardware.
 
+mod space;
+
+pub(crate) use self::space::PAGES;
+
+use self::space::{
+    frozen,
+    map,
+    truth,
+    unmap,
+    Marked,
+    PAGE, //
+};
 use super::{
     family::{
         Judged,
         SpaceOf, //
     },
     reads::Reads,
+    recipe::{
+        Bystander,
+        End,
+        Recipe,
+        OTHER_PASID, //
+    },
 };
 use crate::{
-    iommu::{
-        Gather,
-        Prot, //
-    },
     judge::{
         Case,
         Edit,
@@ -58,124 +72,6 @@ use kernel::{
     prelude::*,
     sync::Arc, //
 };
-
-/// Where DMA goes before or behind a transition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    /// Nowhere.
-    Blocked,
-    /// Untranslated.
-    Identity,
-    /// By the first of two spaces, of a kind by number.
-    A(usize),
-    /// By the second.
-    B(usize),
-}
-
-impl End {
-    /// Whether DMA is translated.
-    pub(crate) fn is_paging(self) -> bool {
-        matches!(self, Self::A(_) | Self::B(_))
-    }
-}
-
-/// What somebody does to a space meanwhile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Meanwhile {
-    /// Nothing.
-    Nothing,
-    /// The second probe is unmapped in the old space.
-    UnmapOld,
-    /// Or in the new one.
-    UnmapNew,
-    /// It is mapped in the old space.
-    MapOld,
-    /// Or in the new one.
-    MapNew,
-}
-
-impl Meanwhile {
-    fn is_old(self) -> bool {
-        matches!(self, Self::UnmapOld | Self::MapOld)
-    }
-
-    fn is_new(self) -> bool {
-        matches!(self, Self::UnmapNew | Self::MapNew)
-    }
-
-    fn is_map(self) -> bool {
-        matches!(self, Self::MapOld | Self::MapNew)
-    }
-}
-
-/// A case, before it is recorded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Recipe {
-    /// Number of the protocol.
-    pub(crate) protocol: u32,
-    pub(crate) from: End,
-    pub(crate) to: End,
-    /// What moves: DMA without PASID, or that of a PASID.
-    pub(crate) pasid: Option<u32>,
-    pub(crate) meanwhile: Meanwhile,
-    /// The second probe has a table of its own, which goes when it is unmapped.
-    pub(crate) far: bool,
-    /// Both spaces map to the same.
-    pub(crate) alike: bool,
-    /// Another writer of the entries is at work.
-    pub(crate) writer: bool,
-    /// Nobody else needs the old space: it goes behind the transition.
-    pub(crate) last: bool,
-    /// Another endpoint is on the old space, or on the new one, and stays there.
-    pub(crate) bystander: Option<Bystander>,
-    /// Hardware reads that many words of an entry in one go, other than it does.
-    pub(crate) reads: Option<u32>,
-    /// Firmware refuses a call of the driver.
-    pub(crate) refuse: Option<Refused>,
-}
-
-/// A call that firmware refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    /// Its operation.
-    pub(crate) op: u8,
-    /// Calls of that operation that pass first.
-    pub(crate) skip: u32,
-}
-
-/// Where another endpoint is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bystander {
-    /// On the old space.
-    Old,
-    /// On the new one.
-    New,
-    /// On a third one: a PASID of the endpoint that moves.
-    Pasid,
-}
-
-/// The PASID of [`Bystander::Pasid`].
-const OTHER_PASID: u32 = 2;
-
-impl Recipe {
-    /// A transition of DMA without PASID, on its own.
-    pub(crate) fn new(protocol: u32, from: End, to: End) -> Self {
-        Self {
-            protocol,
-            from,
-            to,
-            pasid: None,
-            meanwhile: Meanwhile::Nothing,
-            far: false,
-            alike: false,
-            writer: false,
-            last: true,
-            bystander: None,
-            reads: None,
-            refuse: None,
-        }
-    }
-}
 
 /// What an edit was seen to do.
 struct Edited {
@@ -232,38 +128,6 @@ impl Books {
         }
         Ok(())
     }
-}
-
-/// A space with its truth.
-struct Marked<S> {
-    space: Arc<S>,
-    pages: [u64; PROBES],
-}
-
-const PAGE: u64 = mark::SIZE;
-
-/// Where pages of tests start, of which there are no more than 8 GiB.
-pub(crate) const PAGES: u64 = 1 << 44;
-
-fn map<S: Space>(space: &S, iova: u64, to: u64) -> Result {
-    space.map(iova, to, PAGE, 1, Prot::RW).result?;
-    space.sync_map(iova, PAGE)
-}
-
-fn unmap<S: Space>(space: &S, iova: u64) {
-    let mut gather = Gather::default();
-    let size = space.unmap(iova, PAGE, 1, &mut gather);
-    // As the contract's unmapping does where the page table itself has not.
-    if gather.range().is_none() {
-        gather.add_range(iova, size);
-    }
-    space.sync(&gather);
-}
-
-fn frozen<S: Space>(space: &S) -> Result<Frozen> {
-    let mut frozen = Frozen::new();
-    space.freeze(&mut frozen)?;
-    Ok(frozen)
 }
 
 struct Recorder<J: Judged> {
@@ -573,7 +437,7 @@ impl<J: Judged> Recorder<J> {
         if let Some(call) = recipe.refuse {
             J::refuse(&self.unit, call)?;
         }
-        let (done, steps) = self.tape(|unit| {
+        let (done, mut steps) = self.tape(|unit| {
             let done = unit.attach(0, pasid, &goal).is_ok();
             unit.machine().note(Note::Return);
             if last && done {
@@ -582,6 +446,12 @@ impl<J: Judged> Recorder<J> {
             Ok(done)
         })?;
         drop(goal);
+        // Some drivers say themselves when they return.
+        let mut returns = 0;
+        steps.retain(|step| {
+            returns += u32::from(*step == Step::Note(Note::Return));
+            returns < 2 || *step != Step::Note(Note::Return)
+        });
         entries.add_new_of(&self.unit.machine().entries()?)?;
         if let Some(marked) = &new {
             let tables = match meanwhile.is_new() {
@@ -649,14 +519,6 @@ impl<J: Judged> Recorder<J> {
             }
         }
         Ok(spaces)
-    }
-}
-
-fn truth<S: Space>(marked: &Marked<S>, tables: Frozen) -> Truth {
-    Truth {
-        number: marked.space.number(),
-        tables,
-        maps: marked.pages.map(Some),
     }
 }
 

@@ -17,12 +17,12 @@ use crate::{
             Smmuv3, //
         },
         family::Judged,
-        record::{
+        recipe::{
             End,
             Meanwhile,
-            Recipe,
-            Recorded, //
+            Recipe, //
         },
+        record::Recorded,
     },
     kapi::kunit::{
         check,
@@ -134,7 +134,7 @@ fn sync_in_the_middle_is_needed() -> Outcome {
 
 fn write_barrier_is_needed() -> Outcome {
     let recipe = Recipe::new(0, End::Identity, End::A(0));
-    breaks::<Scalable>(recipe, Invariant::Freed, |recorded| {
+    breaks::<Scalable>(recipe, Invariant::Tag, |recorded| {
         let steps = &recorded.steps;
         let last = steps.iter().rposition(|step| matches!(step, Step::Barrier));
         without(steps, |at, _| Some(at) == last)
@@ -149,7 +149,11 @@ fn entry_of(model: &dyn Model, from: Requester) -> Option<Fetch> {
 }
 
 fn alias_is_not_to_be_forgotten() -> Outcome {
-    breaks::<Amd>(paging(STORE128, 0), Invariant::New, |recorded| {
+    let recipe = Recipe {
+        last: false,
+        ..paging(STORE128, 0)
+    };
+    breaks::<Amd>(recipe, Invariant::New, |recorded| {
         let model = recorded.model();
         let mut names = recorded.requesters();
         let (own, alias) = (names.next(), names.next());

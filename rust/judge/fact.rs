@@ -105,6 +105,22 @@ impl Known {
         self.facts.get(number)
     }
 
+    /// Whether a fact is about a part of an entry that never changes.
+    pub(super) fn is_fixed(&self, number: usize) -> bool {
+        let (slot, unit) = match self.facts.get(number) {
+            Some(Fact::Unit { slot, unit, .. }) => (*slot, Some(usize::from(*unit))),
+            Some(Fact::Line { slot, .. }) => (*slot, None),
+            _ => return false,
+        };
+        let Some(slot) = self.slots.get(slot) else {
+            return false;
+        };
+        match unit.filter(|_| !slot.in_order) {
+            Some(unit) => slot.units.get(unit).is_some_and(|set| set.count() == 1),
+            None => slot.contents.len() == 1,
+        }
+    }
+
     /// Facts of a set.
     pub(super) fn of<'a>(&'a self, set: &Facts) -> impl Iterator<Item = (usize, &'a Fact)> {
         set.iter().filter_map(|n| Some((n, self.facts.get(n)?)))

@@ -187,7 +187,7 @@ impl Explorer<'_> {
             if (slot.fetch.at..end).contains(&at) {
                 if let Some(words) = hardware.contents.entry(hardware.case, memory, &slot.fetch) {
                     let having = Having::Entry(hardware.case.model, slot.fetch.kind, &words);
-                    return Line::of(fmt!("(in memory: {having})"));
+                    return Line::of(fmt!("in memory: {having}"));
                 }
             }
         }
@@ -196,7 +196,11 @@ impl Explorer<'_> {
 
     /// What hardware got hold of at a stage, as far as it matters.
     fn tell_facts(&self, reasons: &[Reason], stage: usize, label: &str, sink: Sink<'_>) {
-        for reason in reasons.iter().filter(|reason| reason.stage == stage) {
+        // What a fact hangs on was added behind it.
+        for reason in reasons.iter().rev().filter(|reason| reason.stage == stage) {
+            if self.hardware.known.is_fixed(reason.fact) {
+                continue;
+            }
             if let Some(fact) = self.hardware.known.get(reason.fact) {
                 let having = Having::of(&self.hardware, fact);
                 let line = Line::of(fmt!("{having}"));

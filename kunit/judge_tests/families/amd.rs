@@ -9,7 +9,7 @@ use super::super::{
         SpaceOf, //
     },
     matrix::Circumstance,
-    record::Recipe, //
+    recipe::Recipe, //
 };
 use crate::mock::{
     amd::AmdUnit,

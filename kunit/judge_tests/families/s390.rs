@@ -9,7 +9,7 @@ use super::super::{
         SpaceOf, //
     },
     matrix::Circumstance,
-    record::{
+    recipe::{
         Recipe,
         Refused, //
     }, //

@@ -9,11 +9,11 @@ use super::super::{
         SpaceOf, //
     },
     matrix::Circumstance,
-    record::{
+    recipe::{
         End,
-        Recipe,
-        PAGES, //
+        Recipe, //
     }, //
+    record::PAGES,
 };
 use crate::{
     iommu::Prot,

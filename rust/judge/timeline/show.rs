@@ -133,6 +133,7 @@ fn show_note(model: &dyn Model, note: Note, f: &mut fmt::Formatter<'_>) -> fmt::
 /// What hardware gets hold of.
 pub(super) enum Having<'a> {
     Entry(&'a dyn Model, u8, &'a Words),
+    Read(&'a dyn Model, u8, &'a Words),
     Unit(u8, u8, [u64; 2]),
     Line(&'a dyn Model, Tag, u64, u64),
     Tables(&'a dyn Model, Tag, u8),
@@ -150,13 +151,13 @@ impl<'a> Having<'a> {
                 let mut word = || rest.next().copied().unwrap_or(0);
                 match slot {
                     // All of it.
-                    Some(slot) if slot.count() == 1 => Self::Entry(model, kind, words),
+                    Some(slot) if slot.count() == 1 => Self::Read(model, kind, words),
                     _ => Self::Unit(kind, *unit, [word(), word()]),
                 }
             }
             Fact::Line { slot, words } => {
                 let kind = hardware.known.slots.get(*slot).map_or(0, |s| s.fetch.kind);
-                Self::Entry(model, kind, words)
+                Self::Read(model, kind, words)
             }
             Fact::Translation { tag, probe, to } => {
                 let iova = case.probes.get(usize::from(*probe)).copied();
@@ -170,7 +171,8 @@ impl<'a> Having<'a> {
 impl fmt::Display for Having<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Entry(model, kind, words) => {
+            Self::Entry(model, kind, words) => model.show_entry(*kind, words, f),
+            Self::Read(model, kind, words) => {
                 f.write_str("reads ")?;
                 model.show_entry(*kind, words, f)
             }
