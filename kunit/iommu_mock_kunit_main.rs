@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The test module: the sources of `iommu_mock` with their KUnit suites, the guided demo and the benchmarks.
+//! The test module: the sources of `iommu_mock` with their KUnit suites, the guided demo and the
+//! benchmarks.
 
 #[path = "../rust"]
 mod rust {

@@ -14,7 +14,7 @@ use crate::{
             Names,
             Row, //
         },
-        record::End, //
+        recipe::End, //
     },
     kapi::{
         kunit::Outcome,

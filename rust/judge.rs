@@ -6,7 +6,8 @@
 //! A [`Case`] is made of steps that a driver's real attach code emitted through its
 //! [`Machine`](crate::mock::hw::machine::Machine), of the truth about the spaces that it switches
 //! between, and of what others do at the same time. No protocol is written here, and no family:
-//! what entries mean and what commands drop is the family's [`Model`](crate::mock::hw::model::Model).
+//! what entries mean and what commands drop is the family's
+//! [`Model`](crate::mock::hw::model::Model).
 //!
 //! # What is explored
 //!
@@ -27,9 +28,9 @@
 //!   Units of an entry are read at any time each, so a line is any combination.
 //! - A command takes away the facts that it covers. For entries that is asked of whole lines; where
 //!   a command drops some of them and not others, those that are left are kept as lines.
-//! - A lookup, a read of an entry or a walk that is under way when a command covers what it is about
-//!   is aborted by it. This is a choice: hardware that lets it finish and then fills would need
-//!   another wait, which no driver here does.
+//! - A lookup, a read of an entry or a walk that is under way when a command covers what it is
+//!   about is aborted by it. This is a choice: hardware that lets it finish and then fills would
+//!   need another wait, which no driver here does.
 //! - A walk reads page tables at one time. What it would mix when they change meanwhile is what a
 //!   walk before or behind the change comes to, as an edit changes one word that matters.
 //!
@@ -111,8 +112,6 @@ pub(crate) struct Report {
     pub(crate) states: u64,
     /// Events gone through.
     pub(crate) transitions: u64,
-    /// Events on the longest way.
-    pub(crate) levels: u32,
     /// Facts that came up.
     pub(crate) facts: u32,
     /// Binary logarithm of how many states of hardware they stand for.
@@ -174,8 +173,7 @@ impl Report {
             blocked: found.blocked,
             states: found.states,
             transitions: found.transitions,
-            levels: found.levels,
-            facts: found.facts,
+                facts: found.facts,
             concrete: found.concrete(),
         }
     }
@@ -187,7 +185,6 @@ impl Report {
             blocked: false,
             states: 0,
             transitions: 0,
-            levels: 0,
             facts: 0,
             concrete: 0,
         }

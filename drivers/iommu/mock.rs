@@ -12,7 +12,6 @@ pub(crate) mod family;
 pub(crate) mod fault;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod hw;
-#[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod plain;
 #[cfg_attr(not(IOMMU_MOCK_KUNIT), expect(dead_code))]
 pub(crate) mod s390;

@@ -3,9 +3,9 @@
 //! The toy again, with every choice of hardware explored one by one: slow, but there is nothing in
 //! it to believe. What DMA can come to must be what the judge says.
 //!
-//! Hardware has, for each entry, a line or none and a read under way or none, and for each tag a line
-//! of the IOTLB or none. It reads a unit, completes a line, fills the IOTLB, and drops any of these
-//! at any time. Requester 0 and the second probe only.
+//! Hardware has, for each entry, a line or none and a read under way or none, and for each tag a
+//! line of the IOTLB or none. It reads a unit, completes a line, fills the IOTLB, and drops any of
+//! these at any time. Requester 0 and the second probe only.
 
 mod set;
 

@@ -45,6 +45,12 @@ use kernel::{
     prelude::*, //
 };
 
+/// What is done with each case.
+pub(crate) type VisitCell<'a> = dyn FnMut(&Cell<'_>) -> Outcome + 'a;
+
+/// What is done with what came out of each case.
+pub(crate) type VisitReport<'a> = dyn FnMut(&Report) -> Outcome + 'a;
+
 /// A family with one of its protocols.
 pub(crate) struct Row {
     /// Name of the kind of hardware.
@@ -54,14 +60,14 @@ pub(crate) struct Row {
     /// Names of the kinds of page tables, by number.
     pub(crate) stages: &'static [&'static str],
     /// Judges all its cases.
-    pub(crate) run: fn(&mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome,
+    pub(crate) run: fn(&mut VisitCell<'_>) -> Outcome,
     /// The smallest number of words, read in one go, with which nothing is broken that is not
     /// broken with more.
     pub(crate) reads: fn() -> Outcome<u32>,
     /// What [`Self::reads`] has to come to.
     pub(crate) reads_at_least: u32,
     /// Judges its transitions with each call of the driver refused, as far as that makes it fail.
-    pub(crate) refuse: fn(&mut dyn FnMut(&Report) -> Outcome) -> Outcome,
+    pub(crate) refuse: fn(&mut VisitReport<'_>) -> Outcome,
     /// Behind each of these, the old side is in force.
     pub(crate) survives_refusal: bool,
     /// Judges its transitions with every step spoiled.
@@ -215,11 +221,11 @@ const FULL: Options = Options {
 /// A PASID whose DMA is moved.
 const PASID: u32 = 1;
 
-fn run<J: Judged, const PROTOCOL: u32>(visit: &mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome {
+fn run<J: Judged, const PROTOCOL: u32>(visit: &mut VisitCell<'_>) -> Outcome {
     each::<J>(PROTOCOL, &mut |recipe| cells::<J>(recipe, visit))
 }
 
-fn refuse<J: Judged, const PROTOCOL: u32>(visit: &mut dyn FnMut(&Report) -> Outcome) -> Outcome {
+fn refuse<J: Judged, const PROTOCOL: u32>(visit: &mut VisitReport<'_>) -> Outcome {
     each::<J>(PROTOCOL, &mut |recipe| {
         let Some(recorded) = Recorded::<J>::new(recipe)? else {
             return Ok(());
@@ -327,7 +333,7 @@ fn is_wanted(from: End, to: End) -> bool {
 }
 
 /// Judges one transition in all circumstances.
-fn cells<J: Judged>(recipe: Recipe, visit: &mut dyn FnMut(&Cell<'_>) -> Outcome) -> Outcome {
+fn cells<J: Judged>(recipe: Recipe, visit: &mut VisitCell<'_>) -> Outcome {
     for circumstance in Circumstance::ALL {
         let Some(recipe) = circumstance.of(recipe) else {
             continue;

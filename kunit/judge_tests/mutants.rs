@@ -209,7 +209,8 @@ impl Toll {
     /// Prints it as a line of a table.
     pub(crate) fn note(&self, name: &str) {
         note(fmt!(
-            "{name}: {} mutants: {} blocked, {} excused, {} idle, {} less, {} left, {} open; killed by:",
+            "{name}: {} mutants: {} blocked, {} excused, {} idle, {} less, {} left, {} open; \
+             killed by:",
             self.all,
             self.blocked,
             self.excused,

@@ -2,17 +2,24 @@
 
 //! Making cases of what real drivers do to live hardware.
 
+mod books;
 mod space;
 
 pub(crate) use self::space::PAGES;
 
-use self::space::{
-    frozen,
-    map,
-    truth,
-    unmap,
-    Marked,
-    PAGE, //
+use self::{
+    books::{
+        copy,
+        Books, //
+    },
+    space::{
+        frozen,
+        map,
+        truth,
+        unmap,
+        Marked,
+        PAGE, //
+    },
 };
 use super::{
     family::{
@@ -102,34 +109,6 @@ pub(crate) struct Recorded<J: Judged> {
     _family: PhantomData<J>,
 }
 
-/// What books said so far.
-struct Books {
-    owners: KVec<(Tag, u64)>,
-    listed: KVec<(u64, Requester)>,
-}
-
-impl Books {
-    fn read(&mut self, steps: &[Step]) -> Result {
-        for step in steps {
-            match *step {
-                Step::Note(Note::Listed(space, requester)) => {
-                    self.listed.push((space, requester), GFP_KERNEL)?;
-                }
-                Step::Note(Note::Unlisted(space, requester)) => {
-                    self.listed.retain(|of| *of != (space, requester));
-                }
-                Step::Note(Note::Tagged(space, tag)) => {
-                    self.owners.retain(|(of, _)| *of != tag);
-                    self.owners.push((tag, space), GFP_KERNEL)?;
-                }
-                Step::Note(Note::Untagged(tag)) => self.owners.retain(|(of, _)| *of != tag),
-                _ => (),
-            }
-        }
-        Ok(())
-    }
-}
-
 struct Recorder<J: Judged> {
     unit: Arc<J::Unit>,
     recipe: Recipe,
@@ -163,7 +142,7 @@ impl<J: Judged> Recorder<J> {
     fn edit(&mut self, marked: &Marked<SpaceOf<J>>) -> Result<KVVec<Step>> {
         let ([_, iova], [_, to]) = (self.probes, marked.pages);
         let map_it = self.recipe.meanwhile.is_map();
-        let (_, steps) = self.tape(|_| {
+        let ((), steps) = self.tape(|_| {
             match map_it {
                 true => map(&*marked.space, iova, to)?,
                 false => unmap(&*marked.space, iova),
@@ -229,10 +208,7 @@ impl<J: Judged> Recorded<J> {
             recipe,
             // At the first address a walk of the wrong depth comes furthest.
             probes: [0, distance],
-            books: Books {
-                owners: KVec::new(),
-                listed: KVec::new(),
-            },
+            books: Books::default(),
         };
         recorder.record()
     }
@@ -241,7 +217,7 @@ impl<J: Judged> Recorded<J> {
     pub(crate) fn is_as_wanted(&self) -> bool {
         let lacks_pasid =
             self.recipe.bystander == Some(Bystander::Pasid) && J::PASID_STAGE.is_none();
-        !lacks_pasid && !(self.recipe.writer && self.writer.is_empty())
+        !(lacks_pasid || self.recipe.writer && self.writer.is_empty())
     }
 
     /// The hardware, as far as the driver knows.
@@ -520,10 +496,4 @@ impl<J: Judged> Recorder<J> {
         }
         Ok(spaces)
     }
-}
-
-fn copy<T: Copy>(from: &[T]) -> Result<KVec<T>> {
-    let mut to = KVec::with_capacity(from.len(), GFP_KERNEL)?;
-    to.extend_from_slice(from, GFP_KERNEL)?;
-    Ok(to)
 }

@@ -2,7 +2,8 @@
 
 //! Threads of several operations: what users, drivers and the bus really do.
 //!
-//! A thread gives up after an operation that failed, so a user that could not claim attaches nothing.
+//! A thread gives up after an operation that failed, so a user that could not claim attaches
+//! nothing.
 
 use super::subject::{
     Start,

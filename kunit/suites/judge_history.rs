@@ -78,7 +78,7 @@ fn breaks<J: Judged>(
     let right = judge(&recorded.case(&recorded.steps), Options::default(), None)?;
     check_eq!(right.broken, 0);
     let spoiled = spoil(&recorded)?;
-    check!(spoiled.len() != 0, "nothing is left");
+    check!(!spoiled.is_empty(), "nothing is left");
     let case = recorded.case(&spoiled);
     let wrong = judge(&case, Options::default(), None)?;
     check!(

@@ -95,7 +95,6 @@ pub(super) struct Found {
     pub(super) first: Option<(Violation, u32)>,
     pub(super) states: u64,
     pub(super) transitions: u64,
-    pub(super) levels: u32,
     pub(super) facts: u32,
     /// How many states have each number of facts.
     sizes: KVec<u64>,
@@ -214,7 +213,6 @@ impl<'a> Explorer<'a> {
         let (start, _) = self.start()?;
         level.add(start, ROOT, false)?;
         while !level.nodes.is_empty() {
-            found.levels += 1;
             for node in &level.nodes {
                 if node.beaten {
                     continue;
@@ -324,7 +322,6 @@ impl Found {
             first: None,
             states: 0,
             transitions: 0,
-            levels: 0,
             facts: 0,
             sizes,
             stopped: None,

@@ -21,15 +21,13 @@ use crate::mock::hw::{
 };
 use kernel::prelude::*;
 
-/// Actors of a case.
+/// Actors of a case: these two, and who writes other fields of the entry.
 pub(super) const ACTORS: usize = 3;
 
 /// The driver whose steps are judged.
 pub(super) const TRANSITION: usize = 0;
 /// Who changes a mapping.
 pub(super) const EDITOR: usize = 1;
-/// Who writes other fields.
-pub(super) const WRITER: usize = 2;
 
 /// One thing that an actor does.
 #[derive(Clone, Copy, Debug)]

@@ -30,8 +30,8 @@ use kernel::fmt;
 pub(crate) enum Invariant {
     /// I1: DMA reaches what the old or what the new side says, or nothing.
     Mixed,
-    /// I2: a line of the IOTLB is as the space that owns its tag says, or one of those between which
-    /// the transition hands the tag over.
+    /// I2: a line of the IOTLB is as the space that owns its tag says, or one of those between
+    /// which the transition hands the tag over.
     Line,
     /// I3: a tag that is nobody's has no line.
     Tag,

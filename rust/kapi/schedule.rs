@@ -3,9 +3,9 @@
 //! Kernel threads of which one runs at a time, and a test says which.
 //!
 //! A registered thread stops at points: before it takes one of the locks under test, and before a
-//! driver is called. There it is decided who goes on. Locks are also kept in books, so that a thread
-//! that would wait for one is not chosen, and a deadlock is seen before it happens. All other
-//! threads, and all other locks, pass at the cost of one comparison or two.
+//! driver is called. There it is decided who goes on. Locks are also kept in books, so that a
+//! thread that would wait for one is not chosen, and a deadlock is seen before it happens. All
+//! other threads, and all other locks, pass at the cost of one comparison or two.
 
 mod books;
 
@@ -155,8 +155,8 @@ fn registered() -> Option<(&'static Scheduler, usize)> {
     let number = TASKS.iter().position(|t| t.load(Acquire) == task)?;
     let scheduler = ptr::with_exposed_provenance::<Scheduler>(SCHEDULER.load(Relaxed));
     // SAFETY: This thread is registered, so it is a worker in `act()`, and wrote the pointer to its
-    // own scheduler, as all workers of this run did. A worker holds a count of it, and the reference
-    // does not leave `act()`.
+    // own scheduler, as all workers of this run did. A worker holds a count of it, and the
+    // reference does not leave `act()`.
     Some((unsafe { &*scheduler }, number))
 }
 

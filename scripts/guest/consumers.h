@@ -204,7 +204,11 @@ static int disarm(const struct function *f, const char *rule)
 	return hits;
 }
 
-/* 2 MiB in one page, as the kernel is told to take huge ones wherever it can. */
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* 2 MiB in one page, for which the kernel may move others. */
 static void *huge_page(void)
 {
 	char *at = mmap(NULL, 2 * SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -213,7 +217,10 @@ static void *huge_page(void)
 	if (at == MAP_FAILED)
 		give_up("mmap");
 	at = (char *)(((uintptr_t)at + SZ_2M - 1) & ~(SZ_2M - 1));
+	madvise(at, SZ_2M, MADV_HUGEPAGE);
 	memset(at, 0x5a, SZ_2M);
+	if (madvise(at, SZ_2M, MADV_COLLAPSE))
+		give_up("have a huge page");
 	return at;
 }
 

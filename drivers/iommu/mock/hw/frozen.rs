@@ -65,15 +65,6 @@ impl Frozen {
         Ok(gone)
     }
 
-    /// Writes a word.
-    pub(crate) fn apply(&mut self, change: &Change) {
-        let table = self.tables.iter_mut().find(|t| t.at == change.table);
-        let word = table.and_then(|table| table.words.get_mut(change.index as usize));
-        if let Some(word) = word {
-            *word = change.word;
-        }
-    }
-
     /// The words that became different in `after`, of the tables that both have.
     ///
     /// # Errors

@@ -59,11 +59,6 @@ impl EntryMemory {
         self.tables.retain(|table| table.at != at);
     }
 
-    /// The tables, in the order in which they were added.
-    pub(crate) fn tables(&self) -> &[EntryTable] {
-        &self.tables
-    }
-
     /// A copy.
     ///
     /// # Errors

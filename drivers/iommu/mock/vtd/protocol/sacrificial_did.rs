@@ -14,9 +14,9 @@
 //!
 //! Behind each store the entry is forgotten, so that never more than two neighbours of this list
 //! are to be had, and the old root is never under the new identifier, nor the new root under the
-//! old one. In the end the old and the lent identifier are flushed. All along both spaces are flushed
-//! under the lent one too. Hitless for any two spaces of one stage, whoever else uses them, and
-//! however small the pieces are in which an entry is read.
+//! old one. In the end the old and the lent identifier are flushed. All along both spaces are
+//! flushed under the lent one too. Hitless for any two spaces of one stage, whoever else uses them,
+//! and however small the pieces are in which an entry is read.
 //!
 //! The identifier is not literally never used again: there are too few. It goes back to the others
 //! behind the flush. Where none is to be had, and for changes from or to anything else than a space
