@@ -165,7 +165,7 @@ impl Bench {
         for from in self.unit.requesters(endpoint, pasid)? {
             let here = self.unit.machine().dma(from, iova);
             if reach.is_some_and(|there| there != here) {
-                return Err(EILSEQ);
+                return Err(EDOM);
             }
             reach = Some(here);
         }
