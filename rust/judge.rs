@@ -173,7 +173,7 @@ impl Report {
             blocked: found.blocked,
             states: found.states,
             transitions: found.transitions,
-                facts: found.facts,
+            facts: found.facts,
             concrete: found.concrete(),
         }
     }
