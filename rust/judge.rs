@@ -6,7 +6,7 @@
 //! A [`Case`] is made of steps that a driver's real attach code emitted through its
 //! [`Machine`](crate::mock::hw::machine::Machine), of the truth about the spaces that it switches
 //! between, and of what others do at the same time. No protocol is written here, and no family:
-//! what entries mean and what commands drop is the family's
+//! what entries mean and what commands drop is in the family's
 //! [`Model`](crate::mock::hw::model::Model).
 //!
 //! # What is explored
@@ -25,14 +25,20 @@
 //! dropping one is always allowed. So one state stands for all subsets of its facts, an access can
 //! come to whatever some subset leads to, and nothing is counted that no hardware could do:
 //! - A unit of an entry is read as it is at some time at which a lookup can come to the entry.
-//!   Units of an entry are read at any time each, so a line is any combination.
+//!   Units of an entry are read at any time each, so a line is any combination; or, where the model
+//!   says so, in order, so a line is what its units are one after the other.
 //! - A command takes away the facts that it covers. For entries that is asked of whole lines; where
 //!   a command drops some of them and not others, those that are left are kept as lines.
 //! - A lookup, a read of an entry or a walk that is under way when a command covers what it is
-//!   about is aborted by it. This is a choice: hardware that lets it finish and then fills would
-//!   need another wait, which no driver here does.
+//!   about is aborted by it. This is a choice: hardware that lets it finish and fill would have to
+//!   be waited for in another way, which no driver does. Whether a command covers a read that is
+//!   not complete is decided by all that the entry becomes in the course of the case.
 //! - A walk reads page tables at one time. What it would mix when they change meanwhile is what a
-//!   walk before or behind the change comes to, as an edit changes one word that matters.
+//!   walk before or behind the change comes to, as an edit changes one word that matters. That it
+//!   may go on from a table which it knows is kept as a fact, and matters when the table is freed.
+//!
+//! A command is one atomic change of everything that it covers. An access that is aborted for want
+//! of an entry does not say so to the device, unless the case says that this is an error.
 //!
 //! [`Options::reduce`] leaves states out: steps that only make more possible are done at once, and
 //! of two states that differ in facts only, one with all facts of the other stands for both.

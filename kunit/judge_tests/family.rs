@@ -55,8 +55,7 @@ impl Expected {
         }
     }
 
-    /// What a way through blocked is worth, which nobody notices who comes from there or goes
-    /// there.
+    /// What a way through blocked is worth; who comes from there or goes there does not notice.
     pub(crate) fn through_blocked(recipe: &Recipe) -> Self {
         match (recipe.from, recipe.to) {
             (End::Blocked, _) | (_, End::Blocked) => Self::Hitless,
@@ -93,8 +92,7 @@ pub(crate) trait Judged: 'static {
     /// Those of [`Unit::new_space`](crate::mock::unit::Unit::new_space).
     fn space(unit: &Arc<Self::Unit>, stage: usize) -> Result<Arc<SpaceOf<Self>>>;
 
-    /// For each protocol, the smallest number of words of an entry that hardware must read in one
-    /// go.
+    /// For each protocol, how many words of an entry hardware must read in one go at least.
     const READS: &'static [u32];
 
     /// For each protocol, whether a refused firmware call leaves the old side in force; so it does

@@ -406,7 +406,7 @@ impl Cell<'_> {
         }
         let [stores, commands, waits, calls] = self.cost;
         note(fmt!(
-            "{with}{from:?} -> {to:?}: {} ({} states, {} transitions, 2^{} of hardware) \
+            "{with}{from:?} -> {to:?}: {} ({} states, {} transitions, 2^{} of hardware), \
              {stores} stores, {commands} commands, {waits} waits, {calls} calls",
             Word(report),
             report.states,

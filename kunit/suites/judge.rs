@@ -74,6 +74,8 @@ kunit_suite! {
     equal_mappings_are_not_disturbed;
     pointer_to_an_entry_made_ready_is_hitless;
     pointer_before_its_entry_is_noticed;
+    case_that_does_not_fit_is_not_passed;
+    violation_is_told_step_by_step;
 }
 
 /// Judges both with and without reduction, which must come to the same.
@@ -102,7 +104,6 @@ fn judged(scene: &Scene) -> Outcome<Report> {
 
 fn breaks(scene: &Scene, invariant: Invariant) -> Outcome {
     let report = judged(scene)?;
-    timeline(&scene.case(), Options::default(), &mut |line| note(line))?;
     check!(
         report.breaks(invariant),
         "{} is not noticed, but {:#x}",
@@ -354,5 +355,38 @@ fn pointer_before_its_entry_is_noticed() -> Outcome {
     scene.does(&[listed(2), ready, point])?;
     tail(&mut scene)?;
     check!(judged(&scene)?.verdict != Verdict::Hitless);
+    Ok(())
+}
+
+fn case_that_does_not_fit_is_not_passed() -> Outcome {
+    let states = 3;
+    let options = Options {
+        states,
+        ..Options::default()
+    };
+    let report = judge(&hitless(2)?.case(), options, None)?;
+    check!(matches!(report.verdict, Verdict::NotExhausted(_)));
+    let mut scene = Scene::new(2, false, false)?;
+    for _ in 0..300 {
+        scene.does(&[Barrier])?;
+    }
+    let report = judge(&scene.case(), Options::default(), None)?;
+    check!(matches!(report.verdict, Verdict::NotExhausted(_)));
+    Ok(())
+}
+
+fn violation_is_told_step_by_step() -> Outcome {
+    let scene = handshake(1, &[Barrier])?;
+    let mut lines = 0;
+    timeline(&scene.case(), Options::default(), &mut |line| {
+        lines += 1;
+        note(line);
+    })?;
+    // What is the matter; the stale unit; two stores, each with what is behind it; two commands,
+    // each submitted, carried out and waited for; what hardware made of it.
+    check!(lines >= 14, "{lines} lines");
+    let mut lines = 0;
+    timeline(&hitless(2)?.case(), Options::default(), &mut |_| lines += 1)?;
+    check_eq!(lines, 0);
     Ok(())
 }

@@ -81,8 +81,9 @@ impl Explorer<'_> {
         let stages = self.way(found, state)?;
         let reasons = self.reasons(violation, &stages)?;
         sink(fmt!(
-            "{}, behind {} events",
+            "{}: {}, behind {} events",
             violation.invariant.name(),
+            violation.invariant.matter(),
             stages.len().saturating_sub(1)
         ));
         self.tell_facts(&reasons, 0, "from before:", sink);

@@ -30,7 +30,7 @@ use kernel::fmt;
 pub(crate) enum Invariant {
     /// I1: DMA reaches what the old or what the new side says, or nothing.
     Mixed,
-    /// I2: a line of the IOTLB is as the space that owns its tag says, or one of those between
+    /// I2: a line of the IOTLB is as the space that owns its tag says, or as one of those between
     /// which the transition hands the tag over.
     Line,
     /// I3: a tag that is nobody's has no line.
@@ -83,6 +83,23 @@ impl Invariant {
             Self::Blocked => "I9",
             Self::Error => "I10",
             Self::Update => "lost update",
+        }
+    }
+
+    /// What is the matter where it does not hold.
+    pub(crate) fn matter(self) -> &'static str {
+        match self {
+            Self::Mixed => "DMA reaches what neither side says",
+            Self::Line => "a line of the IOTLB is not as the owner of its tag says",
+            Self::Tag => "there is something cached under a tag that is nobody's",
+            Self::Stale => "DMA reaches what was unmapped and flushed",
+            Self::Freed => "tables are read that are memory for others",
+            Self::New => "it returned success, and the new side is not in force",
+            Self::Old => "it returned failure, and the old side is not in force",
+            Self::Untranslated => "DMA is untranslated",
+            Self::Blocked => "DMA is untranslated on the way to or from blocked",
+            Self::Error => "an aborted access is an error of the device",
+            Self::Update => "what another writer wrote is gone",
         }
     }
 
