@@ -5,6 +5,7 @@
 //! Every claim it prints is checked while it is printed.
 
 mod both;
+mod matrix;
 mod moves;
 mod owner;
 mod scene;
@@ -54,6 +55,7 @@ fn run() -> KVVec<u8> {
         owner::claim_and_release,
         owner::failed_return,
         both::act,
+        matrix::act,
     ];
     for act in acts {
         if let Err(error) = act(&mut script) {

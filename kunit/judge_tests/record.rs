@@ -105,7 +105,7 @@ impl<J: Judged> Recorded<J> {
     pub(crate) fn is_as_wanted(&self) -> bool {
         let lacks_pasid =
             self.recipe.bystander == Some(Bystander::Pasid) && J::PASID_STAGE.is_none();
-        !lacks_pasid && !(self.recipe.writer && self.writer.is_empty())
+        !(lacks_pasid || self.recipe.writer && self.writer.is_empty())
     }
 
     /// The hardware, as far as the driver knows.
