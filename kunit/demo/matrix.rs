@@ -57,12 +57,15 @@ fn word(report: &Report) -> &'static str {
 /// Judges every transition of every family.
 pub(super) fn act(script: &mut Script) -> Result {
     script.act("Is a replace hitless? Every state that hardware may see of it");
-    script.say(fmt!(
-        "   A -> B as each driver does it: hitless, every DMA reaches A or B; blocked, some is\n   \
-         aborted. Then all cases: from and to anything, PASIDs, others at work meanwhile.\n   \
-         Broken is what somebody else can bring about, e.g. an unmap that returns while hardware\n   \
-         still has the page; `make report` tells how.\n"
-    ));
+    for line in [
+        "A -> B as each driver does it: hitless, every DMA reaches A or B; blocked, some is",
+        "aborted. Then all cases: from and to anything, PASIDs, others at work meanwhile.",
+        "Broken is what somebody else can bring about, e.g. an unmap that returns while hardware",
+        "still has the page; `make report` tells how.",
+    ] {
+        script.say(fmt!("   {line}"));
+    }
+    script.say(fmt!(""));
     script.say(fmt!(
         "        {:<7} {:<16} {:<8} {:>22}   {:>5} cases: {:>7} {:>7} {:>6} {:>8}",
         "family",
