@@ -222,13 +222,10 @@ impl<M: Model> Machine<M> {
     fn execute(&self, state: &mut State, call: Call, tags: impl Fn(Tag) -> bool) -> Answer {
         let at = self.model.called(call);
         let slice = at.and_then(|at| state.entries.slice_mut(at, WORDS as u32));
-        let Some(slice) = slice else {
+        let Some(entry) = slice.and_then(|slice| <&mut Words>::try_from(slice).ok()) else {
             return Answer { cc: 3, status: 0 };
         };
-        let mut words = Words::default();
-        words.copy_from_slice(slice);
-        let called = self.model.call(&mut words, call);
-        slice.copy_from_slice(&words);
+        let called = self.model.call(entry, call);
         if called.forget {
             state.caches.forget(call.id, tags);
         }

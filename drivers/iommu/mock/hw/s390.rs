@@ -130,10 +130,8 @@ impl Zpci {
         for function in 0..count {
             let slice = this.at(handle(function));
             let slice = slice.and_then(|at| entries.slice_mut(at, WORDS as u32));
-            let slice = slice.ok_or(ENOMEM)?;
-            let mut words = Words::default();
-            State::Enabled.put(&mut words);
-            slice.copy_from_slice(&words);
+            let entry = slice.and_then(|slice| <&mut Words>::try_from(slice).ok());
+            State::Enabled.put(entry.ok_or(ENOMEM)?);
         }
         Ok(this)
     }
