@@ -204,11 +204,7 @@ static int disarm(const struct function *f, const char *rule)
 	return hits;
 }
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
-
-/* 2 MiB in one page, for which the kernel may move others. */
+/* 2 MiB in one page, for which the kernel is told to move others if it has to. */
 static void *huge_page(void)
 {
 	char *at = mmap(NULL, 2 * SZ_2M, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -217,10 +213,7 @@ static void *huge_page(void)
 	if (at == MAP_FAILED)
 		give_up("mmap");
 	at = (char *)(((uintptr_t)at + SZ_2M - 1) & ~(SZ_2M - 1));
-	madvise(at, SZ_2M, MADV_HUGEPAGE);
 	memset(at, 0x5a, SZ_2M);
-	if (madvise(at, SZ_2M, MADV_COLLAPSE))
-		give_up("have a huge page");
 	return at;
 }
 
