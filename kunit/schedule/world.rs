@@ -273,11 +273,15 @@ impl World {
     /// How the run has left everything.
     pub(crate) fn end(&self, warned: u32, added: &[Endpoint]) -> End {
         let new = added.iter().find(|e| !Arc::ptr_eq(e.group(), &self.group));
+        // Each lock is given back before the next is taken.
+        let results = self.shares.lock().results;
+        let group = self.view(&self.group.lock());
+        let new_group = new.map(|e| self.view(&e.group().lock()));
         End {
-            results: self.shares.lock().results,
+            results,
             warned,
-            group: self.view(&self.group.lock()),
-            new_group: new.map(|e| self.view(&e.group().lock())),
+            group,
+            new_group,
         }
     }
 
