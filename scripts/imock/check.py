@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from . import configfs, consumers, cycles, demo, lint, modules, packages, source, suites
+from . import (configfs, consumers, cycles, demo, initramfs, lanes, lint, modules, packages,
+               source, suites)
 from .session import Session
 from .tally import Tally
 from .ui import Step, duration, say
+
+LANES = 2
 
 
 def _kunit(session: Session) -> Tally:
@@ -28,26 +31,28 @@ def _untouched(session: Session) -> None:
 
 
 def run(session: Session) -> int:
-    """Everything, in the order in which it is most likely to fail."""
+    """Everything, two at a time: first what is most likely to fail, then the longest first."""
     packages.require([*packages.BUILD_PACKAGES, *packages.RUN_PACKAGES, *packages.LINT_PACKAGES])
-    settings = session.settings
-    tally = Tally()
     overall = Step("")
-    steps = [
+    # What several tests need is fetched once, before they begin.
+    series, _ = session.source.series, session.tools
+    initramfs.busybox()
+    tests: list[lanes.Test] = [
         ("lints", lambda: lint.run(session)),
-        (f"KUnit on Linux {session.source.series}", lambda: _kunit(session)),
-        ("1,000 cycles in UML", lambda: cycles.run(session, False)),
-        ("configfs in UML", lambda: configfs.run(session, False)),
-        ("demo", lambda: demo.check(session)),
         ("module build against an untouched tree", lambda: _untouched(session)),
-        ("configfs in the VM", lambda: configfs.run(session, True)),
-        ("consumers in the VM", lambda: consumers.run(session)),
+        (f"KUnit on Linux {series}", lambda: _kunit(session)),
         ("20 cycles in the VM", lambda: cycles.run(session, True)),
+        ("configfs in UML", lambda: configfs.run(session, False)),
+        ("consumers in the VM", lambda: consumers.run(session)),
+        ("1,000 cycles in UML", lambda: cycles.run(session, False)),
+        ("configfs in the VM", lambda: configfs.run(session, True)),
+        ("demo", lambda: demo.check(session)),
     ]
-    if settings.ksrc is None:
-        steps.append((f"KUnit on Linux {settings.other_kernel}", lambda: _kunit_other(session)))
-    for name, test in steps:
-        tally.attempt(name, test)
+    if session.settings.ksrc is None:
+        tests.append((f"KUnit on Linux {session.settings.other_kernel}",
+                      lambda: _kunit_other(session)))
+    tally = Tally()
+    lanes.run(tests, min(LANES, session.settings.jobs), tally)
     say()
     say(f"  all of it took {duration(overall.elapsed)}")
     return tally.close()

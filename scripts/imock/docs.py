@@ -6,8 +6,8 @@ from __future__ import annotations
 import shutil
 import sys
 
-from . import modules, packages
-from .proc import Lock, log_path, logged, output
+from . import lock, modules, packages
+from .proc import log_path, logged, output
 from .rustc_line import ROOTS, RustcLine
 from .session import Session
 from .settings import BUILD, TOP, cache_dir
@@ -28,7 +28,7 @@ def run(session: Session) -> None:
 def rustdoc(session: Session) -> None:
     """By hand, with the flags of the module build: kbuild has no such target for M=."""
     kernel = session.kernel("uml")
-    out, _ = modules.build(session.settings, kernel, session.tools, session.folder("uml"))
+    out = modules.build(session.settings, kernel, session.tools, session.folder("uml"))
     target = OUT / "rustdoc"
     for name, objects in ROOTS:
         line = RustcLine(out, objects)
@@ -55,7 +55,7 @@ def _sphinx_build() -> list[str]:
                 return [found]
         except Failure as failure:
             say(f"  {str(failure).splitlines()[0]}; trying a virtual environment instead")
-        with Lock.hold(), Step("Sphinx in a virtual environment") as step:
+        with lock.cache(), Step("Sphinx in a virtual environment") as step:
             shutil.rmtree(private, ignore_errors=True)
             log = log_path("sphinx-venv")
             logged(step, [sys.executable, "-m", "venv", private], log, what="python3 -m venv")

@@ -21,7 +21,7 @@ from typing import Callable
 
 from . import initramfs
 from .kernels import Kernel
-from .proc import end_group, log_path
+from .proc import log_path, running
 from .ui import Failure, say
 
 BEGIN = "@@guest begin"
@@ -86,15 +86,11 @@ class Guest:
         host = log_path(f"{self.name}-host")
         result = Result(-1, kernel_log=log)
         with open(log, "w+b") as kernel_log, open(host, "wb") as errors:
-            process = subprocess.Popen(
-                self._command(log, kernel_log.fileno()), stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=errors, start_new_session=True,
-                pass_fds=(kernel_log.fileno(),))
-            try:
+            # At once: a kernel that handles a signal writes to its log what misleads.
+            with running(self._command(log, kernel_log.fileno()), at_once=True,
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors,
+                         pass_fds=(kernel_log.fileno(),)) as process:
                 self._read(process, time.monotonic() + timeout, on_line, result)
-            finally:
-                # At once: a kernel that handles a signal writes to its log what misleads.
-                end_group(process, at_once=True)
         if result.status < 0:
             raise Failure(f"{self.name}: the guest died before its script ended "
                           f"(exit status {process.returncode})",

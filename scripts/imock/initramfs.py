@@ -11,8 +11,7 @@ import shlex
 import stat
 from pathlib import Path
 
-from . import packages, unpack
-from .proc import Lock
+from . import lock, packages, unpack
 from .settings import BUILD, GUEST, cache_dir
 from .ui import Failure, Step, Unavailable
 
@@ -77,7 +76,7 @@ def busybox() -> Path:
     if not versions:
         raise Unavailable("the package busybox-static is not in this machine's package sources")
     package = packages.own_download("busybox-static", versions[0])
-    with Lock.hold(), unpack.scratch(private) as work, Step("unpacking busybox-static") as step:
+    with lock.cache(), unpack.scratch(private) as work, Step("unpacking busybox-static") as step:
         unpack.deb(step, package, work)
         found = [p for p in work.rglob("busybox") if p.is_file() and p.parent.name == "bin"]
         if not found:

@@ -9,8 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import unpack, view
-from .proc import Lock, log_path, logged, need_space
+from . import lock, unpack, view
+from .proc import log_path, logged, need_space
 from .settings import BUILD, SCRIPTS, TOP, Settings
 from .source import Source
 from .toolchain import Toolchain
@@ -81,7 +81,7 @@ def _uml_build(step: Step, tree: Path, tools: Toolchain, objects: Path, flavour:
 def uml(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     """The UML kernel without our code: the one that loads the modules."""
     objects = _objects(source, "uml", tools)
-    with Lock.hold():
+    with lock.cache():
         if not (objects / COMPLETE).exists() or source.own:
             with Step(f"UML kernel {source.label}") as step:
                 _begin(step, objects, _objects(source, "kunit", tools))
@@ -92,7 +92,7 @@ def uml(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
 def uml_kunit(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     """The UML kernel with the suites built in; always brought up to date."""
     objects = _objects(source, "kunit", tools)
-    with Lock.hold(), Step(f"UML kernel {source.label} with the suites") as step:
+    with lock.cache(), Step(f"UML kernel {source.label} with the suites") as step:
         _begin(step, objects, _objects(source, "uml", tools))
         _uml_build(step, view.refresh(source), tools, objects, "kunit", settings.jobs)
     return Kernel(source, objects, objects / "linux")
@@ -101,7 +101,7 @@ def uml_kunit(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
 def bench(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     """The UML kernel in which is measured: without checks, with two CPUs."""
     objects = _objects(source, "bench", tools)
-    with Lock.hold():
+    with lock.cache():
         if not (objects / COMPLETE).exists() or source.own:
             with Step(f"UML kernel {source.label} to measure in") as step:
                 need_space(objects, BUILD_GIB, "a UML kernel")
@@ -129,7 +129,7 @@ def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     """The x86-64 kernel for QEMU, from the untouched tree (but see Source.in_place)."""
     objects = _objects(source, "x86", tools)
     image = objects / "arch/x86/boot/bzImage"
-    with Lock.hold():
+    with lock.cache():
         if not (objects / COMPLETE).exists() or source.own:
             need_space(objects, BUILD_GIB, "an x86-64 kernel")
             objects.mkdir(parents=True, exist_ok=True)

@@ -31,9 +31,8 @@ def _rustfmt(session: Session, step: Step) -> None:
 def _clippy(session: Session) -> None:
     if shutil.which("clippy-driver") is None:
         raise Unavailable("clippy is not installed (rustup component add clippy)")
-    modules.build(session.settings, session.kernel("uml"), session.tools,
-                  session.folder("uml") + "-clippy", ("CLIPPY=1", "W=1"),
-                  "lint: clippy and W=1, no warning", pedantic=True)
+    modules.clippy(session.settings, session.kernel("uml"), session.tools,
+                   session.folder("uml") + "-clippy", "lint: clippy and W=1, no warning")
 
 
 def _checkpatch(session: Session, step: Step) -> None:

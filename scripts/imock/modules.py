@@ -8,8 +8,9 @@ import re
 import shutil
 from pathlib import Path
 
+from . import lock
 from .kernels import Kernel
-from .proc import Lock, log_path, logged
+from .proc import log_path, logged
 from .settings import BUILD, TOP, Settings, clean_env
 from .toolchain import Toolchain, find_rustc
 from .ui import Failure, Step, say
@@ -44,29 +45,45 @@ def our_warnings(log: Path) -> list[str]:
 
 
 def build(settings: Settings, kernel: Kernel, tools: Toolchain, name: str,
-          extra: tuple[str, ...] = (), title: str = "",
-          pedantic: bool = False) -> tuple[Path, Path]:
-    """Build against one of our kernels; returns the folder and the log.
+          title: str = "", pedantic: bool = False) -> Path:
+    """Build against one of our kernels; returns the folder.
 
     The folder belongs to one kernel build: when another one takes its name,
     it is emptied, as kbuild would not notice by itself. A pedantic
     build begins from nothing, so that all warnings show, and fails at any.
     """
+    out, log = _make(settings, kernel, tools, name, ["modules"], title or f"modules for {name}",
+                     pedantic)
+    for module in MODULES:
+        if not (out / module).is_file():
+            raise Failure(f"the build ended well but made no {module}", log)
+    return out
+
+
+def clippy(settings: Settings, kernel: Kernel, tools: Toolchain, name: str, title: str) -> None:
+    """Have clippy and the C compiler at W=1 read everything; no code comes of it."""
+    sources = [*TOP.glob("drivers/iommu/mock/*_main.rs"), *TOP.glob("kunit/*_main.rs"),
+               *TOP.glob("rust/*/helpers.c"), *TOP.glob("kunit/helpers/*.c")]
+    objects = [str(path.relative_to(TOP).with_suffix(".o")) for path in sources]
+    _make(settings, kernel, tools, name,
+          ["CLIPPY=1", "W=1", "KRUSTFLAGS=-Zno-codegen", *objects], title, True)
+
+
+def _make(settings: Settings, kernel: Kernel, tools: Toolchain, name: str, arguments: list[str],
+          title: str, pedantic: bool) -> tuple[Path, Path]:
     out = BUILD / "modules" / name
     log = log_path(f"modules-{name}")
     marker = out / ".kernel"
-    with Lock.hold(), Step(title or f"modules for {name}") as step:
+    with lock.cache(shared=True), lock.hold(BUILD / "modules" / f"{name}.lock"), \
+            Step(title) as step:
         if pedantic or not marker.is_file() or marker.read_text() != str(kernel.objects):
             shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         marker.write_text(str(kernel.objects))
         arch = ["ARCH=um"] if name.startswith("uml") else []
         logged(step, ["make", "-C", kernel.objects, *arch, f"M={TOP}", f"MO={out}",
-                      *tools.make_options(), *extra, f"-j{settings.jobs}", "modules"],
+                      *tools.make_options(), f"-j{settings.jobs}", *arguments],
                log, env=tools.env(), what="module build")
-        for module in MODULES:
-            if not (out / module).is_file():
-                raise Failure(f"the build ended well but made no {module}", log)
         if pedantic:
             found = our_warnings(log)
             if found:

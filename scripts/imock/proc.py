@@ -4,23 +4,51 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
-from typing import Callable, Iterator, Sequence
+from typing import Any, Callable, Iterator, Sequence
 
-from .settings import LOGS, cache_dir, clean_env
-from .ui import Failure, Step, say
+from .lock import held_fds
+from .settings import LOGS, clean_env
+from .ui import Failure, Step
 
 _BUILD_LINE = re.compile(r"^\s{2}[A-Z][A-Z0-9 ]*( \[M\])?\s+(?P<what>\S.*)")
+_RUNNING: set[subprocess.Popen] = set()
+_STOPPING = threading.Event()
 
 
-def end_group(process: subprocess.Popen, at_once: bool = False) -> None:
+@contextlib.contextmanager
+def running(args: Sequence[str], at_once: bool = False,
+            **options: Any) -> Iterator[subprocess.Popen]:
+    """A process that leads a group of its own, which ends with the block.
+
+    At once: without asking it first.
+    """
+    if _STOPPING.is_set():
+        raise Failure("stopped")
+    process = subprocess.Popen(args, start_new_session=True, **options)
+    _RUNNING.add(process)
+    try:
+        yield process
+    finally:
+        _end_group(process, at_once)
+        _RUNNING.discard(process)
+
+
+def end_all() -> None:
+    """End what all lanes are running, and let them start nothing more."""
+    _STOPPING.set()
+    for process in list(_RUNNING):
+        _end_group(process, at_once=False)
+
+
+def _end_group(process: subprocess.Popen, at_once: bool) -> None:
     """End a process and everything it started (it leads its own group)."""
     for sig, patience in ((signal.SIGTERM, 3.0), (signal.SIGKILL, 5.0)):
         if at_once and sig == signal.SIGTERM:
@@ -77,24 +105,16 @@ def logged(step: Step, argv: Sequence[object], log: Path, *, env: dict[str, str]
         out.write(("$ " + " ".join(args) + "\n").encode())
         out.flush()
         try:
-            process = subprocess.Popen(args, stdout=out, stderr=subprocess.STDOUT,
-                                       stdin=subprocess.DEVNULL, env=env or clean_env(), cwd=cwd,
-                                       start_new_session=True, pass_fds=Lock.held_fds())
+            with running(args, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+                         env=env or clean_env(), cwd=cwd, pass_fds=held_fds()) as process, \
+                    contextlib.closing(_Follower(log)) as follower:
+                while process.poll() is None:
+                    step.progress(follower.poll())
+                    if timeout is not None and step.elapsed > timeout:
+                        raise Failure(f"{what or args[0]}: no end after {timeout:.0f} s", log)
+                    time.sleep(0.05)
         except OSError as error:
             raise Failure(f"cannot run {args[0]}: {error.strerror}") from None
-        follower = _Follower(log)
-        try:
-            while process.poll() is None:
-                step.progress(follower.poll())
-                if timeout is not None and step.elapsed > timeout:
-                    end_group(process)
-                    raise Failure(f"{what or args[0]}: no end after {timeout:.0f} s", log)
-                time.sleep(0.05)
-        except BaseException:
-            end_group(process)
-            raise
-        finally:
-            follower.close()
     if not accept(process.returncode):
         raise Failure(f"{what or os.path.basename(args[0])} failed "
                       f"(exit status {process.returncode})", log)
@@ -110,52 +130,6 @@ def output(argv: Sequence[object], env: dict[str, str] | None = None) -> str | N
     except OSError:
         return None
     return done.stdout.decode(errors="replace") if done.returncode == 0 else None
-
-
-class Lock:
-    """The one lock of the cache: two kernel builds never run at once.
-
-    Children inherit the descriptor, so the lock outlives a killed parent for
-    as long as a build that it started is still running.
-    """
-
-    _fd: int | None = None
-    _depth = 0
-
-    @classmethod
-    def held_fds(cls) -> tuple[int, ...]:
-        """What a child has to inherit."""
-        return () if cls._fd is None else (cls._fd,)
-
-    @classmethod
-    @contextlib.contextmanager
-    def hold(cls) -> Iterator[None]:
-        """Take the lock, waiting for another run if need be; nests."""
-        if cls._depth == 0:
-            cls._fd = cls._take()
-        cls._depth += 1
-        try:
-            yield
-        finally:
-            cls._depth -= 1
-            if cls._depth == 0 and cls._fd is not None:
-                os.close(cls._fd)
-                cls._fd = None
-
-    @staticmethod
-    def _take() -> int:
-        cache = cache_dir()
-        try:
-            cache.mkdir(parents=True, exist_ok=True)
-            fd = os.open(cache / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise Failure(f"cannot use the cache {cache}: {error.strerror}") from None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            say("  waiting for another run that uses the same cache ...")
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        return fd
 
 
 def need_space(where: Path, gib: float, what: str) -> None:

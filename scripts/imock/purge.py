@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 
-from .proc import Lock
+from . import lock
 from .settings import BUILD, cache_dir
 from .ui import say
 
@@ -14,7 +14,7 @@ def run() -> None:
     """Remove both; the next run begins from nothing."""
     cache = cache_dir()
     if cache.is_dir():
-        with Lock.hold():
+        with lock.cache():
             for path in cache.iterdir():
                 if path.is_dir() and not path.is_symlink():
                     shutil.rmtree(path)

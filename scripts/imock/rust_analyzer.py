@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import json
 
-from . import modules
-from .proc import Lock, log_path, logged
+from . import lock, modules
+from .proc import log_path, logged
 from .rustc_line import ROOTS, RustcLine
 from .session import Session
 from .settings import TOP
@@ -23,9 +23,9 @@ DEPENDENCIES = ("core", "kernel", "pin_init", "zerocopy", "zerocopy_derive")
 def run(session: Session) -> None:
     """make rust-analyzer."""
     kernel = session.kernel("uml")
-    out, _ = modules.build(session.settings, kernel, session.tools, session.folder("uml"))
+    out = modules.build(session.settings, kernel, session.tools, session.folder("uml"))
     log = log_path("rust-analyzer")
-    with Lock.hold(), Step("rust-project.json") as step:
+    with lock.cache(), Step("rust-project.json") as step:
         logged(step, ["make", "-C", kernel.objects, "ARCH=um", f"M={TOP}", f"MO={out}",
                       *session.tools.make_options(), "rust-analyzer"], log,
                env=session.tools.env(), what="make rust-analyzer")

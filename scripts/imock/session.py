@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from . import kernels, modules, packages, source, toolchain
@@ -21,6 +22,7 @@ class Session:
         self._tools: Toolchain | None = None
         self._source: Source | None = None
         self._kernels: dict[str, Kernel] = {}
+        self._finding = threading.RLock()
 
     @property
     def tools(self) -> Toolchain:
@@ -39,12 +41,13 @@ class Session:
 
     def kernel(self, flavour: str) -> Kernel:
         """A kernel of the source in question, built if need be."""
-        if flavour not in self._kernels:
-            build = {"uml": kernels.uml, "x86": kernels.x86,
-                     "bench": kernels.bench}[flavour]
-            tools = self.tools
-            self._kernels[flavour] = build(self.settings, self.source, tools)
-        return self._kernels[flavour]
+        with self._finding:
+            if flavour not in self._kernels:
+                build = {"uml": kernels.uml, "x86": kernels.x86,
+                         "bench": kernels.bench}[flavour]
+                tools = self.tools
+                self._kernels[flavour] = build(self.settings, self.source, tools)
+            return self._kernels[flavour]
 
     def folder(self, flavour: str) -> str:
         """Name of the folder that holds the modules for a kernel."""
@@ -54,5 +57,5 @@ class Session:
     def modules(self, flavour: str) -> tuple[Kernel, list[Path]]:
         """A kernel and both modules built for it."""
         kernel = self.kernel(flavour)
-        out, _ = modules.build(self.settings, kernel, self.tools, self.folder(flavour))
+        out = modules.build(self.settings, kernel, self.tools, self.folder(flavour))
         return kernel, [out / name for name in modules.MODULES]

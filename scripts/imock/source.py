@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import packages, unpack
-from .proc import Lock, need_space
+from . import lock, packages, unpack
+from .proc import need_space
 from .settings import KERNELS, Settings, cache_dir
 from .ui import Failure, Step, Unavailable, say
 
@@ -74,7 +74,7 @@ def obtain(series: str, backports: packages.Backports, refresh: bool = False) ->
         raise Unavailable(f"{packages.BACKPORTS} has no {package}")
     target = _folder() / f"linux-{versions[0]}"
     if not target.is_dir():
-        with Lock.hold():
+        with lock.cache():
             try:
                 _unpack(package, versions[0], backports, target)
             except Unavailable as failure:

@@ -9,9 +9,9 @@ import shutil
 from pathlib import Path
 from typing import Any, Iterator
 
-from . import kernels, view
+from . import kernels, lock, view
 from .kernels import Kernel
-from .proc import Lock, log_path, logged
+from .proc import log_path, logged
 from .settings import BUILD, SCRIPTS, Settings
 from .source import Source
 from .splat import splats
@@ -50,12 +50,17 @@ def _count(group: dict[str, Any], prefix: str) -> Tally:
     return tally
 
 
-def _stand_in() -> Path:
-    """What kunit.py takes for a build folder: its kernel writes to a file first."""
-    folder = BUILD / "kunit"
+def _stand_in(kernel: Kernel) -> tuple[Path, Path]:
+    """What kunit.py takes for a build folder: its kernel writes to a file first.
+
+    And a copy of the kernel itself, as another checkout may soon put its own suites into it.
+    """
+    folder = BUILD / "kunit" / kernel.source.series
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy2(SCRIPTS / "uml-to-file", folder / "linux")
-    return folder
+    image = folder / "linux-with-suites"
+    shutil.copy2(kernel.image, image)
+    return folder, image
 
 
 def _crash(log: Path) -> str | None:
@@ -68,35 +73,28 @@ def _show_failures(log: Path) -> None:
     """What kunit.py printed about failing cases, without its time stamps."""
     lines = [_STAMP.sub("", line) for line in log_tail(log, 200)]
     body = [line for line in lines if line.strip() and not line.startswith("$ ")]
-    for line in body[-80:]:
-        say(f"    | {line}")
-    say(f"    full log: {log}")
+    say("\n".join([*(f"    | {line}" for line in body[-80:]), f"    full log: {log}"]))
 
 
 def run(settings: Settings, source: Source, tools: Toolchain, quick: bool) -> Tally:
-    """Build and run the suites; quick leaves out what is slow.
-
-    One lock around both, lest another checkout puts its own suites between.
-    """
-    with Lock.hold():
-        return _run(settings, kernels.uml_kunit(settings, source, tools), tools, quick)
-
-
-def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> Tally:
+    """Build and run the suites; quick leaves out what is slow."""
+    with lock.cache():
+        kernel = kernels.uml_kunit(settings, source, tools)
+        stand_in, image = _stand_in(kernel)
     label = kernel.source.series
     log = log_path(f"kunit-{label}")
     report = log.with_suffix(".json")
     report.unlink(missing_ok=True)
     tree = view.folder(kernel.source)
     raw = log_path(f"kunit-{label}-kernel")
-    command = [*kernels.kunit_py(tree, tools, "exec", _stand_in()), f"--json={report}",
+    command = [*kernels.kunit_py(tree, tools, "exec", stand_in), f"--json={report}",
                "--failed", "--timeout", str(QUICK_TIMEOUT if quick else FULL_TIMEOUT)]
     if quick:
         command += ["--filter", "speed>slow"]
     for parameter in settings.test_params("iommu_mock_kunit."):
         command += ["--kernel_args", parameter]
     command.append(settings.filter or OURS)
-    env = {**tools.env(), "IMOCK_LINUX": str(kernel.image), "IMOCK_OUTPUT": str(raw)}
+    env = {**tools.env(), "IMOCK_LINUX": str(image), "IMOCK_OUTPUT": str(raw)}
     with Step(f"KUnit suites on UML {kernel.source.label}") as step:
         code = logged(step, command, log, env=env, accept=lambda status: True)
         try:
@@ -110,8 +108,8 @@ def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> T
             tally.remarks.append(f"failed: {label}: the kernel died in {died_in}; see {raw}")
         step.note = tally.line()
         step.status = "FAILED" if tally.failed or code != 0 else "ok"
-    for group in tree_of_results.get("sub_groups", []):
-        say(f"    {group['name']:<48} {_count(group, '').line()}")
+    say("\n".join(f"    {group['name']:<48} {_count(group, '').line()}"
+                  for group in tree_of_results.get("sub_groups", [])))
     if tally.failed or code != 0:
         _show_failures(log)
     if code != 0 and not tally.failed:
@@ -120,14 +118,11 @@ def _run(settings: Settings, kernel: Kernel, tools: Toolchain, quick: bool) -> T
         raise Failure("no case ran" + (f": nothing matches FILTER={settings.filter}"
                                        if settings.filter else ""), raw)
     if died_in is not None:
-        say(f"    the kernel died in {died_in}; its last lines:")
-        for line in log_tail(raw):
-            say(f"    | {line}")
+        say("\n".join([f"    the kernel died in {died_in}; its last lines:",
+                       *(f"    | {line}" for line in log_tail(raw))]))
     noise = splats(raw)
     if noise:
         tally.failed += 1
         tally.remarks.append(f"failed: unexpected splats in the kernel log of KUnit: {noise[0]}")
-        say(f"    unexpected in {raw}:")
-        for line in noise[:10]:
-            say(f"    | {line}")
+        say("\n".join([f"    unexpected in {raw}:", *(f"    | {line}" for line in noise[:10])]))
     return tally

@@ -25,22 +25,9 @@ class Tally:
         self.skipped += other.skipped
         self.remarks += other.remarks
 
-    def attempt(self, name: str, test: Callable[[], Tally | None]) -> bool:
-        """Run one test and count it; its own tally counts if it returns one."""
-        try:
-            result = test()
-        except Unavailable as failure:
-            self.skipped += 1
-            self.remarks.append(f"skipped: {name}: {str(failure).splitlines()[0]}")
-            say(f"  skipped: {name}: {failure}")
-            return False
-        except Failure as failure:
-            self.failed += 1
-            self.remarks.append(f"failed: {name}: {str(failure).splitlines()[0]}")
-            report_failure(failure)
-            return False
-        self.add(result if result is not None else Tally(passed=1))
-        return result is None or result.failed == 0
+    def attempt(self, name: str, test: Callable[[], Tally | None]) -> None:
+        """Run one test and count it."""
+        self.add(outcome(name, test))
 
     def line(self) -> str:
         """The closing line, alone on its line."""
@@ -55,3 +42,15 @@ class Tally:
         say()
         say(self.line())
         return 1 if self.failed or not self.passed else 0
+
+
+def outcome(name: str, test: Callable[[], Tally | None]) -> Tally:
+    """Run one test; what it returns counts, or if it returns none, as one that passed."""
+    try:
+        return test() or Tally(passed=1)
+    except Unavailable as failure:
+        say(f"  skipped: {name}: {failure}")
+        return Tally(skipped=1, remarks=[f"skipped: {name}: {str(failure).splitlines()[0]}"])
+    except Failure as failure:
+        report_failure(failure)
+        return Tally(failed=1, remarks=[f"failed: {name}: {str(failure).splitlines()[0]}"])

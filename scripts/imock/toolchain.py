@@ -9,8 +9,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import packages, unpack
-from .proc import Lock, log_path, logged, need_space, output
+from . import lock, packages, unpack
+from .proc import log_path, logged, need_space, output
 from .settings import BINDGEN_MIN, LLVM_MIN, RUSTC_MIN, cache_dir, clean_env
 from .ui import Failure, Step
 
@@ -126,7 +126,7 @@ def find_bindgen(llvm: int) -> tuple[Path, str]:
 
 
 def _build_bindgen(target: Path, seen: str, least: str) -> None:
-    with Lock.hold():
+    with lock.cache():
         if target.exists():
             shutil.rmtree(target)
         need_space(target.parent, 0.7, "bindgen")
@@ -190,7 +190,7 @@ def _core_from_package(release: str, target: Path, backports: packages.Backports
         raise Failure(f"the source of Rust's core library {release} was not found:\n    - "
                       + "\n    - ".join(tried)
                       + "\n  Install it, or name it with RUST_LIB_SRC=<folder that holds core/>.")
-    with Lock.hold(), unpack.scratch(target) as work, Step(f"unpacking rust-src {release}") as step:
+    with lock.cache(), unpack.scratch(target) as work, Step(f"unpacking rust-src {release}") as step:
         unpack.deb(step, found, work)
         roots = list(work.glob("usr/src/rustc-*/library"))
         if not roots or not (roots[0] / "core/src/lib.rs").is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -25,9 +26,16 @@ class Unavailable(Failure):
     """Something cannot be had here and now; a caller may count it as skipped."""
 
 
+_MOVING = sys.stdout.isatty()
+_DRAWING = threading.RLock()
+
+
 def say(text: str = "") -> None:
-    """Print one line at once."""
-    print(text, flush=True)
+    """Print one thing at once; its lines stay together."""
+    with _DRAWING:
+        if _MOVING:
+            sys.stdout.write("\r\x1b[K")
+        print(text, flush=True)
 
 
 def duration(seconds: float) -> str:
@@ -52,25 +60,29 @@ def log_tail(path: Path, lines: int = TAIL_LINES) -> list[str]:
 
 def report_failure(failure: Failure) -> None:
     """Print a failure, the end of its log and where the log is."""
-    say(f"error: {failure}")
+    lines = [f"error: {failure}"]
     if failure.log is not None:
-        for line in log_tail(failure.log):
-            say(f"    | {line}")
-        say(f"    full log: {failure.log}")
+        lines += [f"    | {line}" for line in log_tail(failure.log)]
+        lines.append(f"    full log: {failure.log}")
+    say("\n".join(lines))
 
 
 class Step:
-    """A unit of work that the user sees as one line."""
+    """A unit of work that the user sees as one line; several may go on side by side."""
+
+    _open: list[Step] = []
+    _drawn = 0.0
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.note = ""
         self.status = ""
         self.start = time.monotonic()
-        self._moving = sys.stdout.isatty()
-        self._drawn = 0.0
+        self._detail = ""
 
     def __enter__(self) -> Step:
+        with _DRAWING:
+            Step._open.append(self)
         self.progress("")
         return self
 
@@ -91,17 +103,25 @@ class Step:
 
     def progress(self, detail: str) -> None:
         """Redraw the moving line; does nothing when not on a terminal."""
+        self._detail = detail
         now = time.monotonic()
-        if not self._moving or (detail and now - self._drawn < 0.1):
+        if not _MOVING or (detail and now - Step._drawn < 0.1):
             return
-        self._drawn = now
-        width = shutil.get_terminal_size().columns - 1
-        line = f"  {self.name:<{NAME_WIDTH}} {duration(self.elapsed):>12}  {detail}"
-        sys.stdout.write("\r\x1b[K" + line[:width])
-        sys.stdout.flush()
+        with _DRAWING:
+            Step._drawn = now
+            width = shutil.get_terminal_size().columns - 1
+            share = width // len(Step._open or [self])
+            line = "".join(f"{step._short(share):<{share}}" for step in Step._open or [self])
+            sys.stdout.write("\r\x1b[K" + line[:width])
+            sys.stdout.flush()
+
+    def _short(self, width: int) -> str:
+        name = self.name if width < 2 * NAME_WIDTH else f"{self.name:<{NAME_WIDTH}}"
+        return f"  {name} {duration(self.elapsed):>8}  {self._detail}"[:width - 1]
 
     def _finish(self, word: str) -> None:
-        if self._moving:
-            sys.stdout.write("\r\x1b[K")
         note = f"  {self.note}" if self.note else ""
-        say(f"  {self.name:<{NAME_WIDTH}} {duration(self.elapsed):>12}  {word:<7}{note}".rstrip())
+        with _DRAWING:
+            Step._open.remove(self)
+            say(f"  {self.name:<{NAME_WIDTH}} {duration(self.elapsed):>12}  {word:<7}{note}"
+                .rstrip())
