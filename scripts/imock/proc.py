@@ -28,10 +28,9 @@ def running(args: Sequence[str], at_once: bool = False,
             **options: Any) -> Iterator[subprocess.Popen]:
     """A process that leads a group of its own, which ends with the block.
 
-    At once: without asking it first.
+    At once: without asking it first. An interrupt of the run interrupts every lane here.
     """
-    if _STOPPING.is_set():
-        raise Failure("stopped")
+    _stop_here()
     process = subprocess.Popen(args, start_new_session=True, **options)
     _RUNNING.add(process)
     try:
@@ -39,6 +38,12 @@ def running(args: Sequence[str], at_once: bool = False,
     finally:
         _end_group(process, at_once)
         _RUNNING.discard(process)
+        _stop_here()
+
+
+def _stop_here() -> None:
+    if _STOPPING.is_set():
+        raise KeyboardInterrupt
 
 
 def end_all() -> None:
