@@ -24,6 +24,7 @@ mod member;
 mod owner;
 mod pasid;
 mod probe;
+mod recovery;
 mod reset;
 mod search;
 mod state;
@@ -44,6 +45,7 @@ pub(crate) use probe::{
     Endpoint,
     Iommu, //
 };
+pub(crate) use recovery::Recovery;
 pub(crate) use search::AddressSpace;
 pub(crate) use state::{
     Group,

@@ -19,7 +19,8 @@ pub(crate) enum Park {
     /// It is being reset.
     Reset,
     /// It could not be brought where its group went, which raised a WARN. No kernel driver may
-    /// bind until the whole group has reached its default domain (R0.6).
+    /// bind until the whole group has reached its default domain (R0.6), unless the group's
+    /// [`Recovery`](super::recovery::Recovery) is another.
     FailedReturn,
 }
 

@@ -9,6 +9,7 @@ use super::{
         Member, //
     },
     owner::Ownership,
+    recovery::Recovery,
     state::{
         Group,
         State, //
@@ -42,6 +43,7 @@ pub(crate) struct Iommu {
     driver: Arc<dyn Driver>,
     policy: Option<Arc<dyn DmaPolicy>>,
     system: DefaultType,
+    recovery: Recovery,
     /// Groups that have members. Held while a device is probed.
     #[pin]
     groups: Mutex<KVec<Arc<Group>>>,
@@ -64,10 +66,21 @@ impl Iommu {
         policy: Option<Arc<dyn DmaPolicy>>,
         system: DefaultType,
     ) -> impl PinInit<Self> {
+        Self::with_recovery(driver, policy, system, Recovery::default())
+    }
+
+    /// The same with another policy for devices that could not be brought where they must be.
+    pub(crate) fn with_recovery(
+        driver: Arc<dyn Driver>,
+        policy: Option<Arc<dyn DmaPolicy>>,
+        system: DefaultType,
+        recovery: Recovery,
+    ) -> impl PinInit<Self> {
         pin_init!(Self {
             driver,
             policy,
             system,
+            recovery,
             groups <- new_mutex!(KVec::new(), "Iommu::groups"),
         })
     }
@@ -132,7 +145,7 @@ impl Iommu {
     }
 
     fn new_group(&self, key: GroupKey) -> Result<Arc<Group>> {
-        let group = Group::new(key, self.policy.clone(), self.system);
+        let group = Group::new(key, self.policy.clone(), self.system, self.recovery);
         Arc::pin_init(group, GFP_KERNEL)
     }
 }

@@ -8,6 +8,7 @@ use super::{
     member::Member,
     owner::Ownership,
     pasid::PasidTable,
+    recovery::Recovery,
     warning::Warning, //
 };
 use crate::{
@@ -42,8 +43,9 @@ impl Group {
         key: GroupKey,
         policy: Option<Arc<dyn DmaPolicy>>,
         system: DefaultType,
+        recovery: Recovery,
     ) -> impl PinInit<Self> {
-        let state = State::new(key, policy, system);
+        let state = State::new(key, policy, system, recovery);
         pin_init!(Self {
             key,
             state <- new_mutex!(state, "Group::state"),
@@ -91,13 +93,20 @@ pub(crate) struct State {
     pub(super) policy: Option<Arc<dyn DmaPolicy>>,
     /// What devices without an opinion get.
     pub(super) system: DefaultType,
+    /// What follows a failed move that must succeed.
+    pub(super) recovery: Recovery,
     /// The last member has left for good: a device that comes later forms a new group.
     pub(super) retired: bool,
     pub(super) seeded: Seeded,
 }
 
 impl State {
-    fn new(key: GroupKey, policy: Option<Arc<dyn DmaPolicy>>, system: DefaultType) -> Self {
+    fn new(
+        key: GroupKey,
+        policy: Option<Arc<dyn DmaPolicy>>,
+        system: DefaultType,
+        recovery: Recovery,
+    ) -> Self {
         Self {
             key,
             members: KVec::new(),
@@ -111,6 +120,7 @@ impl State {
             warnings: [0; Warning::COUNT],
             policy,
             system,
+            recovery,
             retired: false,
             seeded: Seeded::for_new_group(),
         }
@@ -188,12 +198,13 @@ impl State {
         }
     }
 
-    /// Whether all members are on the default domain, or deferred on their way to it.
+    /// Whether all members are on the default domain, or deferred on their way to it, as far as the
+    /// group has to heed that.
     pub(super) fn is_home(&self) -> bool {
         self.current
             .as_ref()
             .is_some_and(|current| is(self.default.as_ref(), current))
-            && !self.members.iter().any(Member::is_astray)
+            && !self.has_strays()
     }
 }
 

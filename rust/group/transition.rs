@@ -86,7 +86,8 @@ impl State {
     /// Moves all members to `to`.
     ///
     /// Members that are being reset stay where they are and follow when the reset is done. A member
-    /// that went astray earlier is moved even if the group is on `to` already.
+    /// that went astray earlier is moved even if the group is on `to` already, unless
+    /// [`Recovery::LeaveBlocked`](super::recovery::Recovery) says otherwise.
     ///
     /// # Errors
     ///
@@ -99,7 +100,7 @@ impl State {
         policy: Policy,
     ) -> Result<(), AttachError> {
         let from = self.current.clone();
-        if is(from.as_ref(), to) && !self.members.iter().any(Member::is_astray) {
+        if is(from.as_ref(), to) && !self.has_strays() {
             return Ok(());
         }
         if policy == Policy::MayFail && self.recovering() != 0 {
