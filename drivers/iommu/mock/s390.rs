@@ -97,6 +97,16 @@ impl S390Unit {
         self.pci.set_state(self.function(endpoint)?.handle(), state)
     }
 
+    /// The same when a driver has waited for firmware for so many milliseconds more, and not before.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::set_state`].
+    pub(crate) fn set_state_after(&self, endpoint: u32, state: State, ms: u64) -> Result {
+        let handle = self.function(endpoint)?.handle();
+        self.pci.set_state_after(handle, state, ms)
+    }
+
     /// Does what ends the recovery of a function whose driver asks for a reset: disables it,
     /// enables it, and registers what the books say it is on. As `zpci_hot_reset_device()` of
     /// [`arch/s390/pci/pci.c`](srctree/arch/s390/pci/pci.c).

@@ -71,6 +71,16 @@ pub(crate) struct Pci {
     abort_is_error: Atomic<bool>,
     /// Milliseconds waited for firmware, none of which were really spent.
     waited: Atomic<u64>,
+    #[pin]
+    end: Mutex<Option<End>>,
+}
+
+/// What becomes of a function while somebody waits for firmware.
+struct End {
+    handle: u32,
+    state: State,
+    /// When [`Pci::waited`] is that.
+    at: u64,
 }
 
 impl Pci {
@@ -88,6 +98,7 @@ impl Pci {
             shadow <- new_mutex!(None, "s390::Pci::shadow"),
             abort_is_error: Atomic::new(false),
             waited: Atomic::new(0),
+            end <- new_mutex!(None, "s390::Pci::end"),
         })
     }
 
@@ -98,6 +109,11 @@ impl Pci {
     /// ENOMEM.
     pub(crate) fn answer_by(&self, rule: Rule) -> Result {
         self.plan.add(rule)
+    }
+
+    /// Lets firmware answer as its model does, from now on.
+    pub(crate) fn answer_by_model(&self) {
+        self.plan.clear();
     }
 
     /// Runs under a hypervisor that shadows page tables and has `budget` mappings. To be called
@@ -144,7 +160,12 @@ impl Pci {
 
     /// Gives firmware a millisecond, for all that anybody can tell.
     pub(super) fn pause(&self) {
-        self.waited.fetch_add(1, Relaxed);
+        let now = self.waited.fetch_add(1, Relaxed).saturating_add(1);
+        let end = self.end.lock().take_if(|end| end.at <= now);
+        if let Some(End { handle, state, .. }) = end {
+            // There is such a function.
+            let _ = self.set_state(handle, state);
+        }
     }
 
     /// Issues an instruction, again as long as firmware has no time for it, but not for ever.
@@ -157,7 +178,7 @@ impl Pci {
         let own = |tag| s390::tagged(tag) == handle;
         let mut answer = Answer::BUSY;
         for _ in 0..TRIES {
-            answer = self.machine.call(call, self.plan.answer(op), own);
+            answer = self.machine.call(call, self.plan.answer(op, handle), own);
             if answer.cc != cc::BUSY {
                 break;
             }
@@ -244,6 +265,18 @@ impl Pci {
         let at = self.machine.model().at(handle).ok_or(ENODEV)?;
         let (words, keep) = state.store();
         self.machine.update(at, &words, &keep)
+    }
+
+    /// The same when somebody has waited for firmware for so many milliseconds more.
+    ///
+    /// # Errors
+    ///
+    /// ENODEV where there is no such function.
+    pub(super) fn set_state_after(&self, handle: u32, state: State, ms: u64) -> Result {
+        self.machine.model().at(handle).ok_or(ENODEV)?;
+        let at = self.waited().saturating_add(ms);
+        *self.end.lock() = Some(End { handle, state, at });
+        Ok(())
     }
 
     /// Does one DMA access.

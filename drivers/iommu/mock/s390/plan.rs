@@ -7,6 +7,7 @@ use crate::kapi::{
     new_mutex,
     Mutex, //
 };
+use core::mem;
 use kernel::prelude::*;
 
 /// A deviation.
@@ -14,6 +15,8 @@ use kernel::prelude::*;
 pub(crate) struct Rule {
     /// The operation.
     pub(crate) op: u8,
+    /// The handle of the only function that it is about, if there is one.
+    pub(crate) only: Option<u32>,
     /// Calls of it that pass first.
     pub(crate) skip: u32,
     /// Calls that are then answered so.
@@ -27,6 +30,7 @@ impl Rule {
     pub(crate) fn once(op: u8, answer: Answer) -> Self {
         Self {
             op,
+            only: None,
             skip: 0,
             times: 1,
             answer,
@@ -38,9 +42,21 @@ impl Rule {
         Self { times, ..self }
     }
 
+    /// The same for this function alone.
+    pub(crate) fn at(self, handle: u32) -> Self {
+        Self {
+            only: Some(handle),
+            ..self
+        }
+    }
+
     /// After so many calls that pass.
     pub(crate) fn after(self, skip: u32) -> Self {
         Self { skip, ..self }
+    }
+
+    fn is_about(&self, op: u8, handle: u32) -> bool {
+        self.op == op && self.only.is_none_or(|only| only == handle)
     }
 }
 
@@ -66,12 +82,17 @@ impl Plan {
         Ok(self.rules.lock().push(rule, GFP_KERNEL)?)
     }
 
+    /// Takes all rules away.
+    pub(super) fn clear(&self) {
+        let _ = mem::take(&mut *self.rules.lock());
+    }
+
     /// The answer to this call, where it is not the model's.
-    pub(super) fn answer(&self, op: u8) -> Option<Answer> {
+    pub(super) fn answer(&self, op: u8, handle: u32) -> Option<Answer> {
         let mut rules = self.rules.lock();
         let rule = rules
             .iter_mut()
-            .find(|rule| rule.op == op && rule.times != 0)?;
+            .find(|rule| rule.is_about(op, handle) && rule.times != 0)?;
         if rule.skip != 0 {
             rule.skip -= 1;
             return None;
