@@ -3,6 +3,7 @@
 //! The s390 family: what only it can do, and can have done to it.
 
 mod calls;
+mod firmware;
 mod moves;
 mod recovery;
 mod shadow;
@@ -12,7 +13,8 @@ use crate::{
     group::{
         Endpoint,
         Group,
-        Iommu, //
+        Iommu,
+        Recovery, //
     },
     iommu::{
         AttachError,
@@ -93,6 +95,15 @@ impl Rig {
     }
 
     fn with(way: &Way, members: u32, change: impl Fn(&mut EndpointConfig)) -> Result<Self> {
+        Self::recovering(way, members, Recovery::default(), change)
+    }
+
+    fn recovering(
+        way: &Way,
+        members: u32,
+        recovery: Recovery,
+        change: impl Fn(&mut EndpointConfig),
+    ) -> Result<Self> {
         let mut endpoints = KVec::new();
         for _ in 0..members {
             let mut endpoint = EndpointConfig::ordinary(0);
@@ -105,7 +116,7 @@ impl Rig {
         };
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
         let shell = Shell::<S390Unit>::new(config, endpoints, faults)?;
-        let iommu = Iommu::new(shell.clone(), None, DefaultType::Identity);
+        let iommu = Iommu::with_recovery(shell.clone(), None, DefaultType::Identity, recovery);
         let mut rig = Self {
             iommu: Arc::pin_init(iommu, GFP_KERNEL)?,
             endpoints: KVec::with_capacity(members as usize, GFP_KERNEL)?,
