@@ -48,7 +48,7 @@ mod walk;
 
 use bench::Bench;
 use demo::Demo;
-use judge_report::Matrix;
+use judge_report::Lines;
 use kernel::{
     debugfs::{
         Dir,
@@ -94,7 +94,9 @@ struct IommuMockKunit {
     #[pin]
     demo: File<Demo>,
     #[pin]
-    matrix: File<Matrix>,
+    matrix: File<Lines>,
+    #[pin]
+    mutants: File<Lines>,
     #[pin]
     bench: Bench,
     _dir: Dir,
@@ -106,7 +108,8 @@ impl kernel::InPlaceModule for IommuMockKunit {
             let dir = Dir::new(c"iommu_mock_kunit");
             Ok(try_pin_init!(Self {
                 demo <- dir.read_callback_file(c"demo", Demo::new(), &|demo, f| demo.show(f)),
-                matrix <- dir.read_callback_file(c"matrix", Matrix::new(), &|m, f| m.show(f)),
+                matrix <- dir.read_callback_file(c"matrix", Lines::matrix(), &|m, f| m.show(f)),
+                mutants <- dir.read_callback_file(c"mutants", Lines::mutants(), &|m, f| m.show(f)),
                 bench <- Bench::new(dir.clone()),
                 _dir: dir.clone(),
             }))

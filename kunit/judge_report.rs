@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The judge's matrix for programs: `cat` the debugfs file `matrix`.
+//! What the judge finds, for programs: `cat` the debugfs files `matrix` and `mutants`.
 //!
-//! One line of JSON for each case, as `scripts/imock/report.py` reads it.
+//! Lines of JSON, as `scripts/imock/report.py` reads them: `matrix` has one for each protocol and
+//! one for each case, `mutants` one for each mutant.
 
+mod json;
+mod mutant;
+
+use self::json::Text;
 use crate::{
-    judge::Verdict,
+    judge::{
+        Invariant,
+        Verdict, //
+    },
     judge_tests::{
         families::MATRIX,
         matrix::{
@@ -27,101 +35,77 @@ use kernel::{
     prelude::*, //
 };
 
-/// The text, made when it is first read; see [`Demo`](crate::demo::Demo).
+/// A text, made when it is first read; see [`Demo`](crate::demo::Demo).
 #[pin_data]
-pub(crate) struct Matrix {
+pub(crate) struct Lines {
     #[pin]
     text: Mutex<Option<KVVec<u8>>>,
+    write: fn(&mut Text, &Row) -> Outcome,
 }
 
-impl Matrix {
-    /// Makes the file's data.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self { text <- new_mutex!(None, "Matrix::text") })
+impl Lines {
+    /// Makes the data of the file `matrix`.
+    pub(crate) fn matrix() -> impl PinInit<Self> {
+        Self::new(matrix)
+    }
+
+    /// Makes the data of the file `mutants`.
+    pub(crate) fn mutants() -> impl PinInit<Self> {
+        Self::new(mutant::all)
+    }
+
+    fn new(write: fn(&mut Text, &Row) -> Outcome) -> impl PinInit<Self> {
+        pin_init!(Self {
+            text <- new_mutex!(None, "Lines::text"),
+            write,
+        })
     }
 
     /// Writes the lines.
     pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = self.text.lock();
-        let text = text.get_or_insert_with(run);
-        f.write_str(core::str::from_utf8(text).unwrap_or("the matrix is no text\n"))
+        let text = text.get_or_insert_with(|| self.run());
+        f.write_str(core::str::from_utf8(text).unwrap_or("this is no text\n"))
     }
-}
 
-fn run() -> KVVec<u8> {
-    let mut out = Text(KVVec::new());
-    for row in &MATRIX {
-        let judged = (row.run)(&mut |cell| {
-            // What does not fit into memory ends in a line that is no JSON, which the reader sees.
-            let _ = case(&mut out, row, cell);
-            Ok(())
-        });
-        if judged.is_err() {
-            let _ = fmt::Write::write_str(&mut out, "{\"failed\":");
-        }
-    }
-    out.0
-}
-
-struct Text(KVVec<u8>);
-
-impl fmt::Write for Text {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        self.0
-            .extend_from_slice(s.as_bytes(), GFP_KERNEL)
-            .map_err(|_| fmt::Error)
-    }
-}
-
-/// A text within quotes.
-struct Quoted<'a>(&'a mut Text);
-
-impl fmt::Write for Quoted<'_> {
-    fn write_str(&mut self, s: &str) -> fmt::Result {
-        for part in s.split_inclusive(['"', '\\', '\n']) {
-            let plain = part.trim_end_matches(['"', '\\', '\n']);
-            self.0.write_str(plain)?;
-            match part.get(plain.len()..) {
-                Some("\"") => self.0.write_str("\\\"")?,
-                Some("\\") => self.0.write_str("\\\\")?,
-                Some("\n") => self.0.write_str("\\n")?,
-                _ => (),
+    fn run(&self) -> KVVec<u8> {
+        let mut out = Text(KVVec::new());
+        for row in &MATRIX {
+            if (self.write)(&mut out, row).is_err() {
+                // That is no JSON, which the reader sees.
+                let _ = fmt::Write::write_str(&mut out, "{\"failed\":");
             }
         }
+        out.0
+    }
+}
+
+fn matrix(out: &mut Text, row: &Row) -> Outcome {
+    protocol(out, row)?;
+    (row.run)(&mut |cell| Ok(case(out, row, cell).map_err(|_| ENOMEM)?))
+}
+
+/// Writes what is the same for all cases of a protocol.
+fn protocol(out: &mut Text, row: &Row) -> Outcome {
+    let (mut failures, mut kept) = (0, 0);
+    (row.refuse)(&mut |report| {
+        failures += 1;
+        kept += u64::from(!report.breaks(Invariant::Old));
         Ok(())
-    }
-}
-
-/// Writes a value of text.
-fn text(out: &mut Text, key: &str, value: fmt::Arguments<'_>) -> fmt::Result {
-    let out: &mut dyn Lines = out;
-    out.key(key)?;
-    out.quoted(value)
-}
-
-/// What both kinds of value need.
-trait Lines {
-    fn key(&mut self, key: &str) -> fmt::Result;
-    fn quoted(&mut self, value: fmt::Arguments<'_>) -> fmt::Result;
-}
-
-impl Lines for Text {
-    fn key(&mut self, key: &str) -> fmt::Result {
-        let first = self.0.last() == Some(&b'{');
-        let comma = if first { "" } else { "," };
-        fmt::Write::write_fmt(self, fmt!("{comma}\"{key}\":"))
-    }
-
-    fn quoted(&mut self, value: fmt::Arguments<'_>) -> fmt::Result {
-        fmt::Write::write_str(self, "\"")?;
-        fmt::Write::write_fmt(&mut Quoted(self), value)?;
-        fmt::Write::write_str(self, "\"")
-    }
-}
-
-fn number(out: &mut Text, key: &str, value: u64) -> fmt::Result {
-    out.key(key)?;
-    fmt::Write::write_fmt(out, fmt!("{value}"))
+    })?;
+    let reads = (row.reads)()?;
+    let mut write = || {
+        out.plain(fmt!("{{"))?;
+        out.text("family", fmt!("{}", row.family))?;
+        out.text("protocol", fmt!("{}", row.protocol))?;
+        out.number("reads", reads.into())?;
+        out.number("failures", failures)?;
+        out.number("old_in_force", kept)?;
+        let declared = if row.fails_blocked { "blocked" } else { "old" };
+        out.text("behind_failure", fmt!("{declared}"))?;
+        out.plain(fmt!("}}\n"))
+    };
+    Ok(write().map_err(|_| ENOMEM)?)
 }
 
 /// Where DMA goes, in words.
@@ -148,37 +132,37 @@ fn case(out: &mut Text, row: &Row, cell: &Cell<'_>) -> fmt::Result {
         Verdict::Broken(_) => ("broken", true),
         Verdict::NotExhausted(_) => ("not exhausted", false),
     };
-    fmt::Write::write_str(out, "{")?;
-    text(out, "family", fmt!("{}", row.family))?;
-    text(out, "protocol", fmt!("{}", row.protocol))?;
-    text(out, "from", fmt!("{}", Named(row, cell.recipe.from)))?;
-    text(out, "to", fmt!("{}", Named(row, cell.recipe.to)))?;
-    number(out, "pasid", cell.recipe.pasid.is_some().into())?;
+    out.plain(fmt!("{{"))?;
+    out.text("family", fmt!("{}", row.family))?;
+    out.text("protocol", fmt!("{}", row.protocol))?;
+    out.text("from", fmt!("{}", Named(row, cell.recipe.from)))?;
+    out.text("to", fmt!("{}", Named(row, cell.recipe.to)))?;
+    out.number("pasid", cell.recipe.pasid.is_some().into())?;
     if cell.circumstance != Circumstance::Alone {
-        text(out, "variant", fmt!("{:?}", cell.circumstance))?;
+        out.text("variant", fmt!("{:?}", cell.circumstance))?;
     }
-    text(out, "verdict", fmt!("{verdict}"))?;
-    text(out, "invariant", fmt!("{}", Names(report.broken)))?;
+    out.text("verdict", fmt!("{verdict}"))?;
+    out.text("invariant", fmt!("{}", Names(report.broken)))?;
     let [stores, commands, waits, calls] = cell.cost;
-    number(out, "stores", stores as u64)?;
-    number(out, "commands", commands as u64)?;
-    number(out, "waits", waits as u64)?;
-    number(out, "calls", calls as u64)?;
-    number(out, "states", report.states)?;
+    out.number("stores", stores as u64)?;
+    out.number("commands", commands as u64)?;
+    out.number("waits", waits as u64)?;
+    out.number("calls", calls as u64)?;
+    out.number("states", report.states)?;
     if cell.circumstance == Circumstance::Alone {
         let full = (cell.full)().map_err(|_| fmt::Error)?;
         if !matches!(full.verdict, Verdict::NotExhausted(_)) {
-            number(out, "before", full.states)?;
+            out.number("before", full.states)?;
         }
     }
-    number(out, "transitions", report.transitions)?;
-    number(out, "hardware_lg2", report.concrete.into())?;
+    out.number("transitions", report.transitions)?;
+    out.number("hardware_lg2", report.concrete.into())?;
     out.key("timeline")?;
-    fmt::Write::write_str(out, "[")?;
+    out.plain(fmt!("["))?;
     if told {
         timeline(out, cell).map_err(|_| fmt::Error)?;
     }
-    fmt::Write::write_str(out, "]}\n")
+    out.plain(fmt!("]}}\n"))
 }
 
 /// Writes how the first violation of a case comes about, a text for each line.
@@ -187,6 +171,6 @@ fn timeline(out: &mut Text, cell: &Cell<'_>) -> Outcome {
     (cell.tell)(&mut |line| {
         let comma = if first { "" } else { "," };
         first = false;
-        let _ = fmt::Write::write_str(out, comma).and_then(|()| out.quoted(line));
+        let _ = out.plain(fmt!("{comma}")).and_then(|()| out.quoted(line));
     })
 }

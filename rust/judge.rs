@@ -75,6 +75,7 @@ pub(crate) use self::{
     mutant::Defect,
     timeline::{
         timeline,
+        Shown,
         Sink, //
     },
     verdict::{

@@ -95,10 +95,6 @@ pub(crate) trait Judged: 'static {
     /// For each protocol, how many words of an entry hardware must read in one go at least.
     const READS: &'static [u32];
 
-    /// For each protocol, whether a refused firmware call leaves the old side in force; so it does
-    /// where there are none.
-    const SURVIVES_REFUSAL: &'static [bool] = &[true; 8];
-
     /// Whether what unmapping flushes during a transition is what it flushes before or behind it.
     /// Only that can be recorded.
     fn flushes_alike(_protocol: u32, _from: End, _to: End) -> bool {

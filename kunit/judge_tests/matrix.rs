@@ -9,7 +9,7 @@ use super::{
     },
     mutants::{
         self,
-        Toll, //
+        VisitMutant, //
     },
     recipe::{
         Bystander,
@@ -68,10 +68,10 @@ pub(crate) struct Row {
     pub(crate) reads_at_least: u32,
     /// Judges its transitions with each call of the driver refused, as far as that makes it fail.
     pub(crate) refuse: fn(&mut VisitReport<'_>) -> Outcome,
-    /// Behind each of these, the old side is in force.
-    pub(crate) survives_refusal: bool,
+    /// Behind some of these DMA is blocked, as the driver says; else the old side is in force.
+    pub(crate) fails_blocked: bool,
     /// Judges its transitions with every step spoiled.
-    pub(crate) spoil: fn(&mut Toll) -> Outcome,
+    pub(crate) spoil: fn(&mut VisitMutant<'_>) -> Outcome,
 }
 
 /// What came out for one transition in one circumstance.
@@ -206,7 +206,7 @@ pub(crate) const fn row<J: Judged, const PROTOCOL: u32>() -> Row {
         reads: reads::<J, PROTOCOL>,
         reads_at_least: J::READS[PROTOCOL as usize],
         refuse: refuse::<J, PROTOCOL>,
-        survives_refusal: J::SURVIVES_REFUSAL[PROTOCOL as usize],
+        fails_blocked: <J::Unit as Unit>::FAILS_BLOCKED[PROTOCOL as usize],
         spoil: spoil::<J, PROTOCOL>,
     }
 }
@@ -215,7 +215,7 @@ pub(crate) const fn row<J: Judged, const PROTOCOL: u32>() -> Row {
 const FULL: Options = Options {
     reduce: false,
     states: 1 << 15,
-    first: false,
+    until: 0,
 };
 
 /// A PASID whose DMA is moved.
@@ -293,8 +293,8 @@ fn reads<J: Judged, const PROTOCOL: u32>() -> Outcome<u32> {
     Ok(smallest)
 }
 
-fn spoil<J: Judged, const PROTOCOL: u32>(toll: &mut Toll) -> Outcome {
-    each::<J>(PROTOCOL, &mut |recipe| mutants::spoil::<J>(recipe, toll))
+fn spoil<J: Judged, const PROTOCOL: u32>(visit: &mut VisitMutant<'_>) -> Outcome {
+    each::<J>(PROTOCOL, &mut |recipe| mutants::spoil::<J>(recipe, visit))
 }
 
 /// Calls `f` with every transition.

@@ -49,8 +49,8 @@ pub(crate) struct Options {
     pub(crate) reduce: bool,
     /// Give up behind that many states.
     pub(crate) states: usize,
-    /// Go no further than the first violation.
-    pub(crate) first: bool,
+    /// Go no further than the first violation of one of these invariants, by their bits.
+    pub(crate) until: u16,
 }
 
 impl Default for Options {
@@ -58,7 +58,7 @@ impl Default for Options {
         Self {
             reduce: true,
             states: 1 << 20,
-            first: false,
+            until: 0,
         }
     }
 }
@@ -224,7 +224,7 @@ impl<'a> Explorer<'a> {
                 found.origins.push(node.origin, GFP_KERNEL)?;
                 found.count(&node.state);
                 self.check(&node.state, number, found, observe)?;
-                if self.options.first && found.broken != 0 {
+                if found.broken & self.options.until != 0 {
                     return Ok(());
                 }
                 self.expand(&node.state, number, found, &mut next)?;

@@ -45,6 +45,19 @@ impl Defect {
         Self::Late,
     ];
 
+    /// Its name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Drop => "dropped",
+            Self::Swap => "swapped with the next",
+            Self::Split => "split",
+            Self::NarrowLow => "first half only",
+            Self::NarrowHigh => "second half only",
+            Self::Early => "too early",
+            Self::Late => "too late",
+        }
+    }
+
     /// The list with that step spoiled; `None` where it cannot be, in this way.
     ///
     /// # Errors

@@ -9,6 +9,8 @@
 mod show;
 mod why;
 
+pub(crate) use self::show::Shown;
+
 use self::{
     show::{
         Doing,
@@ -54,7 +56,7 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(fmt::Arguments<'_>);
 /// ENOMEM.
 pub(crate) fn timeline(case: &Case<'_>, options: Options, sink: Sink<'_>) -> Result {
     let options = Options {
-        first: true,
+        until: u16::MAX,
         ..options
     };
     let told = Explorer::new(case, options).and_then(|mut explorer| {
@@ -197,9 +199,17 @@ impl Explorer<'_> {
 
     /// What hardware got hold of at a stage, as far as it matters.
     fn tell_facts(&self, reasons: &[Reason], stage: usize, label: &str, sink: Sink<'_>) {
-        // What a fact hangs on was added behind it.
-        for reason in reasons.iter().rev().filter(|reason| reason.stage == stage) {
-            if self.hardware.known.is_fixed(reason.fact) {
+        let known = &self.hardware.known;
+        let here = |read: bool| {
+            let here = move |reason: &&Reason| {
+                reason.stage == stage && known.entries.has(reason.fact) == read
+            };
+            // What a fact hangs on was added behind it.
+            reasons.iter().rev().filter(here)
+        };
+        // Entries are read before anything is made of them.
+        for reason in Iterator::chain(here(true), here(false)) {
+            if known.is_fixed(reason.fact) {
                 continue;
             }
             if let Some(fact) = self.hardware.known.get(reason.fact) {

@@ -6,72 +6,66 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-Case = dict[str, Any]
+from . import report_matrix, report_mutants
+from .report_style import STYLE
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
-       color: #1b1f24; background: #fff; }
-h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #d0d7de; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { border: 1px solid #d0d7de; padding: .25rem .6rem; text-align: left;
-         vertical-align: top; }
-th { background: #f6f8fa; font-weight: 600; }
-td.hitless { background: #dafbe1; } td.blocked { background: #fff8c5; }
-td.broken { background: #ffebe9; } td.none { background: #f6f8fa; color: #818b98; }
-td.not-exhausted { background: #ddf4ff; }
-td small { display: block; color: #59636e; }
-details { border: 1px solid #d0d7de; border-radius: 6px; margin: .5rem 0; padding: .4rem .8rem; }
-summary { cursor: pointer; font-weight: 600; }
-pre { overflow-x: auto; font: 12px/1.6 ui-monospace, monospace; }
-th small { display: block; font-weight: 400; color: #59636e; }
-.key span { padding: 0 .6rem; margin-right: .8rem; border: 1px solid #d0d7de; }
-a { color: inherit; }
-"""
+Item = dict[str, Any]
 
-VARIANTS = {
-    "OldStays": "the old space stays in use",
-    "Alike": "both map to the same pages",
-    "UnmapOld": "a page is unmapped in the old space",
-    "CutOld": "a page and its table go in the old space",
-    "UnmapNew": "a page is unmapped in the new space",
-    "CutNew": "a page and its table go in the new space",
-    "MapOld": "a page is mapped in the old space",
-    "MapNew": "a page is mapped in the new space",
-    "OtherOnOld": "another endpoint stays on the old space",
-    "OtherOnNew": "another endpoint is on the new space",
-    "PasidStays": "a PASID stays where it is",
-    "Writer": "another agent writes the entry",
+FAMILIES = {
+    "vtd": "Intel VT-d",
+    "amd": "AMD-Vi",
+    "smmuv3": "Arm SMMUv3",
+    "s390": "s390 PCI functions",
 }
 
 EXPLAIN = """
 <p>Each cell is one change of what a device's DMA reaches, made by the driver's own code, and
 decided by exhausting what the hardware may see of it: when each unit of an entry is fetched, what
 stays cached, which stores are visible early, when commands are carried out, and what a second
-actor does meanwhile.</p>
-<p class="key"><span style="background:#dafbe1">hitless</span>every DMA reaches what the old or
-the new domain says <span style="background:#fff8c5">blocked</span>or is aborted for a while
-<span style="background:#ffebe9">broken</span>or something else happens: the timeline tells what
-<span style="background:#ddf4ff">not exhausted</span>too many states: no verdict</p>
+actor does meanwhile. The small squares are the same change with somebody else at work; a square
+that is red leads to the timeline of a counter-example.</p>
+<table class="key"><tr><td class="hitless">hitless</td><td>every DMA reaches what the old or the
+new domain says</td></tr><tr><td class="blocked">blocked</td><td>or is aborted for a while: the
+contract allows that</td></tr><tr><td class="broken">broken</td><td>or something else happens; the
+invariants are listed at the end</td></tr><tr><td class="not-exhausted">not exhausted</td><td>there
+are too many states: nothing is said</td></tr></table>
 """
+
+INVARIANTS = (
+    ("I1", "an access is answered by the old or by the new side (strong), or aborted (weak)"),
+    ("I2", "a line of the IOTLB is as the owner of its tag says"),
+    ("I3", "a tag that is nobody's has no line"),
+    ("I4", "what was unmapped is not reached any more"),
+    ("I5", "no table is read that was freed"),
+    ("I6", "behind success only the new side is in force"),
+    ("I7", "behind failure the old side is in force"),
+    ("I8", "nothing passes untranslated, unless a side is identity"),
+    ("I9", "blocked does not pass through identity"),
+    ("I10", "a function that does DMA is not driven into error state"),
+    ("lost update", "what another agent wrote to the entry is still there"),
+)
 
 
 def page(matrix: dict[str, Any]) -> str:
     """The whole page."""
-    cases: list[Case] = matrix["cases"]
-    families = list(dict.fromkeys(case["family"] for case in cases))
-    body = [f"<h1>Hitless or not: {len(cases)} cases</h1>", EXPLAIN,
-            f"<p>Linux {escape(matrix['kernel'])}; {_sums(cases)}</p>"]
-    for family in families:
-        body.append(_family(family, [c for c in cases if c["family"] == family]))
-    if matrix["mutants"]:
-        body.append(_mutants(matrix["mutants"]))
+    cases: list[Item] = matrix["cases"]
+    mutants: list[Item] = matrix["mutants"]
+    body = [f"<h1>Hitless or not: {len(cases):,} cases</h1>", EXPLAIN,
+            f"<p>Linux {escape(matrix['kernel'])}; {_sums(cases)}</p>",
+            _overview(matrix["protocols"], cases, mutants)]
+    for family in dict.fromkeys(case["family"] for case in cases):
+        body.append(f'<h2 id="{escape(family)}">{escape(FAMILIES.get(family, family))}</h2>')
+        body.append(report_matrix.family([c for c in cases if c["family"] == family]))
+    body.append(report_mutants.section(mutants))
+    rows = "".join(f"<tr><th>{name}</th><td>{escape(says)}</td></tr>" for name, says in INVARIANTS)
+    body.append(f'<h2 id="invariants">Invariants</h2><table>{rows}</table>')
     return ("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
             "<meta name=\"viewport\" content=\"width=device-width\">"
             f"<title>iommu-mock: hitless or not</title><style>{STYLE}</style></head>\n<body>"
             + "\n".join(body) + "</body></html>\n")
 
 
-def _sums(cases: list[Case]) -> str:
+def _sums(cases: list[Item]) -> str:
     compared = [case for case in cases if "before" in case]
     before = sum(case["before"] for case in compared)
     after = sum(case["states"] for case in compared)
@@ -81,71 +75,43 @@ def _sums(cases: list[Case]) -> str:
             f"In {len(compared):,} cases the reduction left {after:,} of {before:,} states.")
 
 
-def _name(case: Case) -> str:
-    whose = "PASID: " if case.get("pasid") else ""
-    return f"{whose}{case['from']} → {case['to']}"
-
-
-def _anchor(case: Case) -> str:
-    raw = f"{case['family']}-{case['protocol']}-{_name(case)}-{case.get('variant', '')}"
-    return "".join(c if c.isalnum() else "-" for c in raw)
-
-
-def _family(family: str, cases: list[Case]) -> str:
-    alone = [case for case in cases if not case.get("variant")]
-    others = [case for case in cases if case.get("variant")]
-    told = [_details(case) for case in cases if case["timeline"]]
-    return (f"<h2>{escape(family)}</h2>{_table(alone)}"
-            "<details><summary>With others at work meanwhile</summary>"
-            + _table(others) + "</details>" + "".join(told))
-
-
-def _table(cases: list[Case]) -> str:
-    protocols = list(dict.fromkeys(case["protocol"] for case in cases))
-    keys = list(dict.fromkeys((_name(case), case.get("variant", "")) for case in cases))
-    found = {(_name(case), case.get("variant", ""), case["protocol"]): case for case in cases}
+def _overview(protocols: list[Item], cases: list[Item], mutants: list[Item]) -> str:
+    """A line for each protocol."""
+    head = "".join(f"<th>{name}</th>" for name in
+                   ("family", "protocol", "alone", "with others at work",
+                    "entries must be read", "behind a refused step", "mutants"))
     rows = []
-    for name, variant in keys:
-        cells = [_cell(found.get((name, variant, protocol))) for protocol in protocols]
-        shown = escape(name) + (f"<small>{escape(VARIANTS.get(variant, variant))}</small>"
-                                if variant else "")
-        rows.append(f"<tr><th>{shown}</th>{''.join(cells)}</tr>")
-    head = "".join(f"<th>{escape(p)}</th>" for p in protocols)
-    return f"<table><tr><th></th>{head}</tr>{''.join(rows)}</table>"
+    for item in protocols:
+        def of(items: list[Item], item: Item = item) -> list[Item]:
+            return [i for i in items
+                    if (i["family"], i["protocol"]) == (item["family"], item["protocol"])]
+        mine = of(cases)
+        bars = [_bar([c for c in mine if bool(c.get("variant")) is others])
+                for others in (False, True)]
+        bits = f"{64 * item['reads']} bits at a time"
+        rows.append(
+            f'<tr><td><a href="#{escape(item["family"])}">{escape(item["family"])}</a></td>'
+            f"<th>{escape(item['protocol'])}</th><td>{bars[0]}</td><td>{bars[1]}</td>"
+            f"<td>{bits}</td>{_failures(item)}<td>{report_mutants.sums(of(mutants))}</td></tr>")
+    return f'<table class="overview"><tr>{head}</tr>{"".join(rows)}</table>'
 
 
-def _cell(case: Case | None) -> str:
-    if case is None:
-        return '<td class="none">–</td>'
-    verdict = case["verdict"]
-    broken = case.get("invariant", "").strip() if verdict == "broken" else ""
-    shown = verdict + (f": {broken}" if broken else "")
-    if case["timeline"]:
-        shown = f'<a href="#{_anchor(case)}">{escape(shown)}</a>'
-    cost = f"{case['stores']} stores, {case['commands']} commands, {case['waits']} waits"
-    if case["calls"]:
-        cost = f"{case['calls']} calls"
-    return (f'<td class="{verdict.replace(" ", "-")}">{shown}<small>{cost}</small>'
-            f"<small>{case['states']:,} states</small></td>")
+def _bar(cases: list[Item]) -> str:
+    """How many cases have each verdict."""
+    parts = []
+    for verdict in ("hitless", "blocked", "broken", "not exhausted"):
+        count = sum(case["verdict"] == verdict for case in cases)
+        if count:
+            parts.append(f'<span class="{verdict.replace(" ", "-")}" title="{verdict}" '
+                         f'style="flex-grow:{count}">{count}</span>')
+    return f'<div class="bar">{"".join(parts)}</div>'
 
 
-def _details(case: Case) -> str:
-    variant = VARIANTS.get(case.get("variant", ""), "")
-    what = f"{_name(case)}, {case['protocol']}{', ' if variant else ''}{variant}"
-    lines = escape("\n".join(case["timeline"]))
-    return (f'<details id="{_anchor(case)}"><summary>{escape(what)}: how it breaks</summary>'
-            f"<pre>{lines}</pre></details>")
-
-
-def _mutants(mutants: list[Case]) -> str:
-    rows = []
-    for mutant in mutants:
-        killed = mutant.get("killed_by")
-        cell = (f'<td class="hitless">{escape(killed)}</td>' if killed else
-                f'<td class="none">equivalent: {escape(mutant.get("equivalent", "?"))}</td>')
-        rows.append("<tr>" + "".join(f"<td>{escape(str(mutant.get(key, '')))}</td>" for key in
-                                     ("family", "protocol", "case", "mutant")) + cell + "</tr>")
-    return ("<h2>Mutants</h2><p>Each is one edit of the steps of a protocol, and must be noticed by "
-            "an invariant unless it changes nothing that hardware can see.</p><table><tr>"
-            "<th>family</th><th>protocol</th><th>case</th><th>edit</th><th>killed by</th></tr>"
-            + "".join(rows) + "</table>")
+def _failures(item: Item) -> str:
+    """Where DMA goes when a step of the driver is refused, as the driver declares and was found."""
+    if not item["failures"]:
+        return '<td class="none">no step can fail</td>'
+    found = f"<small>in {item['failures'] - item['old_in_force']} of {item['failures']}</small>"
+    if item["behind_failure"] == "old":
+        return f'<td class="hitless">old in force<small>in all {item["failures"]}</small></td>'
+    return f'<td class="blocked">blocked, as declared{found}</td>'

@@ -165,6 +165,7 @@ impl S390Unit {
 impl Unit for S390Unit {
     const NAME: &'static str = "s390";
     const PROTOCOLS: &'static [&'static str] = Protocol::NAMES;
+    const FAILS_BLOCKED: &'static [bool] = Protocol::FAIL_BLOCKED;
     const PASID: bool = false;
     type Space = S390Space;
 

@@ -124,6 +124,10 @@ pub(crate) trait Unit: Send + Sync + Sized + 'static {
     /// Names of the ways to update entries; the first is what Linux does.
     const PROTOCOLS: &'static [&'static str];
 
+    /// For each of them, whether an attach that fails leaves DMA blocked. The others leave it where
+    /// it went, as the contract wants.
+    const FAILS_BLOCKED: &'static [bool] = &[false; 8];
+
     /// Each PASID can have a domain of its own, unless [`Self::has_pasids`] says otherwise.
     const PASID: bool;
 

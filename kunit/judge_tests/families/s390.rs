@@ -46,7 +46,6 @@ impl Judged for S390 {
     const STAGES: &'static [&'static str] = &["table"];
     const PASID_STAGE: Option<usize> = None;
     const READS: &'static [u32] = &[1, 1, 1, 1];
-    const SURVIVES_REFUSAL: &'static [bool] = &[false, true, false, true];
 
     fn refuse(unit: &Arc<S390Unit>, call: Refused) -> Result {
         let rule = Rule::once(call.op, Answer::refused(status::INSUF_RES));

@@ -17,6 +17,7 @@ use crate::mock::hw::{
     },
     step::{
         Note,
+        Step,
         Store, //
     }, //
 };
@@ -57,6 +58,23 @@ impl fmt::Write for Line {
             }
         }
         Ok(())
+    }
+}
+
+/// A step of a driver, in the words of the manual.
+pub(crate) struct Shown<'a>(pub(crate) &'a dyn Model, pub(crate) &'a Step);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.1 {
+            Step::Store(store) => Doing::Store(store),
+            Step::Barrier => Doing::Text("barrier"),
+            Step::Submit(command) => Doing::Submit(self.0, *command),
+            Step::Wait => Doing::Text("wait"),
+            Step::Call(call, answer) => Doing::Call(self.0, *call, answer.cc),
+            Step::Note(note) => Doing::Note(self.0, *note),
+        }
+        .fmt(f)
     }
 }
 

@@ -35,6 +35,9 @@ impl Protocol {
     /// Their names, by number.
     pub(super) const NAMES: &'static [&'static str] = &["linux", "reregister", "retry", "book"];
 
+    /// Which of them deregister before they know that firmware takes the new table.
+    pub(super) const FAIL_BLOCKED: &'static [bool] = &[true, false, true, false];
+
     /// By number.
     ///
     /// # Errors
