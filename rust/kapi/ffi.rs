@@ -15,6 +15,20 @@ extern "C" {
     #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_warn")]
     pub(super) fn warn(text: *const c_char);
 
+    /// Maps the pages of `count` pieces of memory one behind the other; null without memory.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_join")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_join")]
+    pub(super) fn join(
+        starts: *const *const c_void,
+        bytes: *const usize,
+        count: usize,
+    ) -> *mut c_void;
+
+    /// Undoes it.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_unjoin")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_unjoin")]
+    pub(super) fn unjoin(all: *mut c_void);
+
     /// Logs that a request was refused; `why` is a NUL-terminated string.
     #[cfg(not(IOMMU_MOCK_KUNIT))]
     #[link_name = "iommu_mock_refuse"]

@@ -5,9 +5,12 @@
 #include <linux/bug.h>
 #include <linux/configfs.h>
 #include <linux/kmsg_dump.h>
+#include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
+#include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/vmalloc.h>
 
 #include "helpers.h"
 
@@ -16,6 +19,45 @@ void HELPER(warn)(const char *text);
 void HELPER(warn)(const char *text)
 {
 	WARN(1, "%s\n", text);
+}
+
+void *HELPER(join)(const void *const *starts, const size_t *bytes, size_t count);
+void HELPER(unjoin)(const void *all);
+
+/*
+ * Maps the pages of pieces that kvmalloc() returned one behind the other. The
+ * pieces have to be whole pages, which small ones need not be.
+ */
+void *HELPER(join)(const void *const *starts, const size_t *bytes, size_t count)
+{
+	size_t pages = 0, at = 0, i, offset;
+	struct page **list;
+	void *all;
+
+	for (i = 0; i < count; i++) {
+		if (!PAGE_ALIGNED(starts[i]) || !PAGE_ALIGNED(bytes[i]))
+			return NULL;
+		pages += bytes[i] >> PAGE_SHIFT;
+	}
+	list = kvmalloc_array(pages, sizeof(*list), GFP_KERNEL);
+	if (!list)
+		return NULL;
+	for (i = 0; i < count; i++) {
+		for (offset = 0; offset < bytes[i]; offset += PAGE_SIZE) {
+			const void *page = starts[i] + offset;
+
+			list[at++] = is_vmalloc_addr(page) ?
+				vmalloc_to_page(page) : virt_to_page(page);
+		}
+	}
+	all = vmap(list, pages, VM_MAP, PAGE_KERNEL);
+	kvfree(list);
+	return all;
+}
+
+void HELPER(unjoin)(const void *all)
+{
+	vunmap(all);
 }
 
 #ifndef IOMMU_MOCK_KUNIT

@@ -10,24 +10,26 @@
 //! worst they see a table that is used for something else by then.
 
 mod area;
+mod pieces;
 mod window;
 
 pub(crate) use area::{
-    Near,
-    Table, //
+    Table,
+    Tables, //
 };
 
 use self::{
-    area::Area,
+    pieces::Pieces,
     window::Window, //
 };
 use core::{
-    marker::PhantomData,
     ptr,
     sync::atomic::{
+        fence,
         AtomicPtr,
         AtomicU64,
         Ordering::{
+            self,
             Acquire,
             Relaxed,
             Release, //
@@ -35,9 +37,13 @@ use core::{
     },
 };
 use kernel::{
-    new_spinlock,
+    new_mutex,
+    new_spinlock, //
     prelude::*,
-    sync::SpinLock, //
+    sync::{
+        Mutex,
+        SpinLock, //
+    },
 };
 
 // The atomics of `core`, as each access by those of the `kernel` crate calls a C function: this
@@ -47,79 +53,53 @@ use kernel::{
 /// Sizes of tables that one memory can hold.
 pub(crate) const CLASSES: usize = 2;
 
-/// Where the first chunk is in the window of the memory; the others lie below it, one after the
-/// other. So this is a bit that the addresses of the first chunk have, and no others.
-const FIRST: u64 = Window::SIZE / 2;
+/// Base-2 logarithm of the bytes of addresses that the tables of a class have: the bits above are
+/// the number of the class and then those of the window.
+const CLASS_SHIFT: u32 = 31;
 
-/// Base-2 logarithm of the bytes of addresses that a chunk has: the largest, of tables of 16 KiB.
-const CHUNK_SHIFT: u32 = 28;
+/// Sizes of tables that there can be: up to 2048 words.
+const SIZES: usize = 12;
 
-/// The first chunk of a class has this many tables, each further one twice as many as the last.
-const FIRST_CHUNK_LG2: u32 = 3;
-const FIRST_TABLES: u64 = 1 << FIRST_CHUNK_LG2;
-
-/// Sizes of tables in the first chunk that a walk keeps at hand: up to 2048 words.
-const FIRST_SIZES: usize = 12;
-
-/// Chunks of a class.
-const CHUNKS: usize = 12;
+/// Base-2 logarithm of the tables that a class has memory for at first, and at most.
+const FIRST_TABLES_LG2: u32 = 3;
+const MOST_TABLES_LG2: u32 = 15;
 
 /// See the module.
 #[pin_data]
 pub(crate) struct TableMemory {
     window: Window,
-    first: First,
-    /// Those of one class after the other.
-    chunks: [Chunk; CLASSES * CHUNKS],
     #[pin]
     small: Class,
     #[pin]
     large: Class,
 }
 
-/// The first chunk once more, as [`Near`] needs it.
+/// Tables of one size, one behind the other.
 ///
 /// # Invariants
 ///
-/// Each of `below` is more than any address, or [`FIRST`] less 1; then neither that nor `biased`
-/// changes any more, and [`FIRST`] bytes behind `biased` are the [`FIRST_TABLES`] tables of the
-/// first chunk, which have `1 << n` words, `n` being the index in `below`.
-struct First {
-    /// By size, so that whoever asks with one that is not that of these tables finds none.
-    below: [AtomicU64; FIRST_SIZES],
-    biased: AtomicPtr<AtomicU64>,
-}
-
-/// Memory for a number of tables.
-///
-/// # Invariants
-///
-/// `limit` is 0, or `at` points to `limit` bytes of words that are initialised, and live and stay
-/// in place as long as the [`TableMemory`]; then neither changes any more. `limit` is a multiple of
-/// the size of `words` words, which is a power of two.
-struct Chunk {
-    limit: AtomicU64,
-    at: AtomicPtr<AtomicU64>,
-    /// Words of a table.
-    words: u32,
-}
-
-/// Tables of one size.
+/// Each of `limits` is 0, or it is that of `words_lg2`. Then `at` points to at least so many bytes
+/// of words that are initialised, and live and stay in place as long as the [`TableMemory`], and
+/// they are a multiple of the size of `1 << words_lg2` words. Whoever sees a limit sees that `at` or
+/// a later one, behind which are the same words and more.
 #[pin_data]
 struct Class {
-    /// Number of its first chunk.
-    chunk: usize,
-    /// Words of a table.
-    words: u32,
+    /// By the size that is asked for, so that whoever asks for another one finds none.
+    limits: [AtomicU64; SIZES],
+    at: AtomicPtr<AtomicU64>,
+    /// Base-2 logarithm of the words of a table.
+    words_lg2: u32,
+    number: usize,
     /// What a new table is filled with.
     empty: u64,
     #[pin]
     free: SpinLock<Free>,
+    /// What `at` points to.
+    #[pin]
+    pieces: Mutex<Pieces>,
 }
 
 struct Free {
-    /// What `chunks` points to.
-    backing: KVec<KVVec<u64>>,
     /// Numbers of tables that were given back. Has room for all tables there are.
     back: KVVec<u32>,
     /// Number of the first table that was never handed out.
@@ -152,21 +132,8 @@ impl TableMemory {
         let [small, large] = sizes;
         pin_init!(Self {
             window: Window::take(),
-            // INVARIANT: All of `below` are more than any address.
-            first: First {
-                below: [const { AtomicU64::new(u64::MAX) }; FIRST_SIZES],
-                biased: AtomicPtr::new(ptr::null_mut()),
-            },
-            chunks: core::array::from_fn(|number| {
-                // INVARIANT: The limit is 0.
-                Chunk {
-                    limit: AtomicU64::new(0),
-                    at: AtomicPtr::new(ptr::null_mut()),
-                    words: if number < CHUNKS { small.words() } else { large.words() },
-                }
-            }),
             small <- Class::new(0, small),
-            large <- Class::new(CHUNKS, large),
+            large <- Class::new(1, large),
         })
     }
 
@@ -177,19 +144,19 @@ impl TableMemory {
     /// ENOMEM.
     pub(crate) fn alloc(&self, class: usize) -> Result<u64> {
         let class = self.class(class);
-        let chunks = self.chunks.get(class.chunk..).unwrap_or(&[]);
         let (number, fresh) = loop {
-            if let Some(taken) = class.free.lock().take(class.tables(chunks))? {
+            let tables = class.tables();
+            if let Some(taken) = class.free.lock().take(tables)? {
                 break taken;
             }
-            class.add_chunk(chunks)?;
-            self.bring_near();
+            class.grow(tables)?;
         };
-        let address = self.window.start() | class.place(number);
+        let offset = (class.number << CLASS_SHIFT) as u64 + u64::from(number) * class.bytes();
+        let address = self.window.start() | offset;
         if let Some(table) = self.at(address) {
             // New memory is zero.
             if !fresh || class.empty != 0 {
-                for index in 0..class.words {
+                for index in 0..table.len() {
                     table.store(index, class.empty);
                 }
             }
@@ -199,56 +166,31 @@ impl TableMemory {
 
     /// Takes a table back.
     pub(crate) fn free(&self, address: u64) {
-        let (chunk, offset) = self.split(address);
-        if self.at(address).is_some() {
-            let class = self.class(chunk / CHUNKS);
-            class.give_back(class.number(chunk - class.chunk, offset));
+        if let (Some(class), true) = (self.class_of(address), self.at(address).is_some()) {
+            let offset = address & ((1 << CLASS_SHIFT) - 1);
+            class.give_back(class.tables_in(offset));
         }
     }
 
     /// The table at an address, whether or not it is handed out. This is also how hardware reads.
     #[inline]
     pub(crate) fn at(&self, address: u64) -> Option<Table<'_>> {
-        let (number, offset) = self.split(address);
-        let area = self.chunks.get(number)?.area();
-        area.table(offset, address)
+        self.class_of(address)?.tables_with(address).at(address)
     }
 
-    /// Where to look up what a walk of a page table comes to, whose tables are of this size.
+    /// The tables of a class that there are at the moment, for a walk: none if `size` is not
+    /// theirs. It is known at build time, so that finding a table takes little.
     #[inline]
-    pub(crate) fn near(&self, size: TableSize) -> Near<'_> {
-        Near::new(self, size)
+    pub(crate) fn tables(&self, class: usize, size: TableSize) -> Tables<'_> {
+        Tables::new(self.class(class), size.words_lg2)
     }
 
     /// Reads the word that is `index` words behind an address, in whatever table.
     #[inline]
     pub(crate) fn load(&self, address: u64, index: u32) -> Option<u64> {
-        let (number, offset) = self.split(address);
-        let area = self.chunks.get(number)?.area();
-        area.load(offset.wrapping_add(u64::from(index) << 3))
-    }
-
-    /// Lets [`Near`] know of the first chunk, if it is there.
-    fn bring_near(&self) {
-        let [chunk, ..] = &self.chunks;
-        let Area { limit, at, .. } = chunk.area();
-        let below = self.first.below.get(chunk.words.trailing_zeros() as usize);
-        if let (Some(below), true) = (below, limit != 0) {
-            // INVARIANT: By that of `Chunk`; this is its final size, and whoever comes second
-            // stores the same. Whoever sees `below` sees the pointer.
-            let biased = at.wrapping_byte_sub(FIRST as usize);
-            self.first.biased.store(biased, Relaxed);
-            below.store(FIRST - 1, Release);
-        }
-    }
-
-    /// The number of the chunk of an address, which may be none, and the byte in it.
-    #[inline]
-    fn split(&self, address: u64) -> (usize, u64) {
-        let inside = (1 << CHUNK_SHIFT) - 1;
-        let place = address ^ self.window.start();
-        let behind = (FIRST | inside).wrapping_sub(place);
-        ((behind >> CHUNK_SHIFT) as usize, address & inside)
+        let word = address.checked_add(u64::from(index) << 3)?;
+        let tables = self.class_of(word)?.tables_with(word);
+        tables.load(word, (word >> 3) as u32 & (tables.words() - 1))
     }
 
     /// Tables handed out.
@@ -264,59 +206,73 @@ impl TableMemory {
         }
     }
 
+    #[inline]
     fn class(&self, class: usize) -> &Class {
         match class {
             0 => &self.small,
             _ => &self.large,
         }
     }
-}
 
-impl Chunk {
-    /// The memory that is there by now.
+    /// The class of a table's address; none outside of the window.
     #[inline]
-    fn area(&self) -> Area<'_> {
-        // INVARIANT: By that of `Chunk`, as the limit is loaded first: unless it is 0, the pointer
-        // is the one that was stored before it.
-        Area {
-            limit: self.limit.load(Acquire),
-            at: self.at.load(Relaxed),
-            words: self.words,
-            memory: PhantomData,
+    fn class_of(&self, address: u64) -> Option<&Class> {
+        match (address ^ self.window.start()) >> CLASS_SHIFT {
+            0 => Some(&self.small),
+            1 => Some(&self.large),
+            _ => None,
         }
     }
 }
 
 impl Class {
-    fn new(chunk: usize, size: TableSize) -> impl PinInit<Self> {
+    fn new(number: usize, size: TableSize) -> impl PinInit<Self> {
         let free = Free {
-            backing: KVec::new(),
             back: KVVec::new(),
             fresh: 0,
             live: 0,
             allowed: u32::MAX,
         };
+        // INVARIANT: All limits are 0.
         pin_init!(Self {
-            chunk,
-            words: size.words(),
+            limits: [const { AtomicU64::new(0) }; SIZES],
+            at: AtomicPtr::new(ptr::null_mut()),
+            words_lg2: size.words_lg2,
+            number,
             empty: size.empty,
             free <- new_spinlock!(free, "TableMemory::free"),
+            pieces <- new_mutex!(Pieces::default(), "TableMemory::pieces"),
         })
     }
 
-    /// Where a table is in the window, by number: the first chunk has the first ones.
-    fn place(&self, number: u32) -> u64 {
-        let biased = u64::from(number) + (1 << FIRST_CHUNK_LG2);
-        let lg2 = biased.ilog2();
-        let chunk = u64::from(lg2 - FIRST_CHUNK_LG2) + self.chunk as u64;
-        let offset = (biased - (1 << lg2)) * u64::from(self.words) * 8;
-        FIRST - (chunk << CHUNK_SHIFT) + offset
+    /// Bytes of a table.
+    #[inline]
+    fn bytes(&self) -> u64 {
+        8 << self.words_lg2
     }
 
-    /// The number of the table that is so many bytes into a chunk of this class.
-    fn number(&self, chunk: usize, offset: u64) -> u32 {
-        let before = ((1 << chunk) - 1) << FIRST_CHUNK_LG2;
-        before + (offset >> (self.words.trailing_zeros() + 3)) as u32
+    /// Tables in so many bytes.
+    fn tables_in(&self, bytes: u64) -> u32 {
+        (bytes >> (self.words_lg2 + 3)) as u32
+    }
+
+    /// Bytes of all tables that there are, if they have so many words; else 0.
+    #[inline]
+    fn limit(&self, words_lg2: u32, ordering: Ordering) -> u64 {
+        let limit = self.limits.get(words_lg2 as usize);
+        limit.map_or(0, |limit| limit.load(ordering))
+    }
+
+    /// The tables that there are, with that at an address if there is one.
+    #[inline]
+    fn tables_with(&self, address: u64) -> Tables<'_> {
+        let tables = Tables::new(self, self.words_lg2);
+        if tables.has(address) {
+            return tables;
+        }
+        // Whoever had the address out of a word sees at least the memory that was there then.
+        fence(Acquire);
+        Tables::new(self, self.words_lg2)
     }
 
     fn give_back(&self, number: u32) {
@@ -327,48 +283,37 @@ impl Class {
     }
 
     /// Number of tables that there is memory for.
-    fn tables(&self, chunks: &[Chunk]) -> u32 {
-        let chunks = chunks.iter().take(CHUNKS);
-        let count = chunks.take_while(|c| c.limit.load(Relaxed) != 0).count() as u32;
-        ((1 << count) - 1) << FIRST_CHUNK_LG2
+    fn tables(&self) -> u32 {
+        self.tables_in(self.limit(self.words_lg2, Relaxed))
     }
 
-    /// Adds memory, outside of the lock; another thread may do the same.
-    fn add_chunk(&self, chunks: &[Chunk]) -> Result {
-        let tables = self.tables(chunks);
-        let number = ((tables >> FIRST_CHUNK_LG2) + 1).trailing_zeros() as usize;
-        let chunk = chunks
-            .get(number)
-            .filter(|_| number < CHUNKS)
-            .ok_or(ENOMEM)?;
-        let added = 1usize << (FIRST_CHUNK_LG2 as usize + number);
-        let mut memory = KVVec::from_elem(0u64, added * self.words as usize, GFP_KERNEL)?;
-        let back = KVVec::with_capacity(tables as usize + added, GFP_KERNEL)?;
-        let mut backing = KVec::with_capacity(number + 1, GFP_KERNEL)?;
-
-        let mut free = self.free.lock();
-        if chunk.limit.load(Relaxed) != 0 {
+    /// Adds as many tables as there are, unless another thread was faster. May sleep.
+    fn grow(&self, present: u32) -> Result {
+        let mut pieces = self.pieces.lock();
+        if self.tables() != present {
             return Ok(());
         }
-        // CAST: `AtomicU64` has the layout of `u64`.
-        let words: *mut AtomicU64 = memory.as_mut_ptr().cast();
-        for present in core::mem::take(&mut free.backing) {
-            let _ = backing.push_within_capacity(present);
+        let added = present.max(1 << FIRST_TABLES_LG2);
+        let tables = present + added;
+        let limit = self.limits.get(self.words_lg2 as usize).ok_or(EINVAL)?;
+        if tables > 1 << MOST_TABLES_LG2 {
+            return Err(ENOMEM);
         }
-        let _ = backing.push_within_capacity(memory);
-        free.backing = backing;
-        let old = core::mem::replace(&mut free.back, back);
-        for number in &old {
-            let _ = free.back.push_within_capacity(*number);
-        }
-        // INVARIANT: `memory` has that many words, all zero, and is owned by `backing` from now on,
-        // whose elements move, but not what they point to. Whoever sees the limit sees the pointer.
-        chunk.at.store(words, Relaxed);
-        chunk
-            .limit
-            .store((added * self.words as usize * 8) as u64, Release);
+        let back = KVVec::with_capacity(tables as usize, GFP_KERNEL)?;
+        let all = pieces.add((added as usize) << self.words_lg2)?;
+        let old = {
+            let mut free = self.free.lock();
+            let old = core::mem::replace(&mut free.back, back);
+            for number in &old {
+                let _ = free.back.push_within_capacity(*number);
+            }
+            old
+        };
+        // INVARIANT: `all` points to all pieces, which are multiples of tables, are initialised
+        // and live as long as `pieces`. The pointer is stored first.
+        self.at.store(all, Relaxed);
+        limit.store(u64::from(tables) * self.bytes(), Release);
         // Not under the lock: giving much memory back may sleep.
-        drop(free);
         drop(old);
         Ok(())
     }

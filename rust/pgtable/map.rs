@@ -125,8 +125,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         }
         let size_lg2 = page.trailing_zeros();
         // Sizes of a level are below those of the next one.
-        let above = |level: &u32| size_lg2 >= F::shift(*level);
-        let level = (0..F::LEVELS.1).rev().find(above);
+        let level = (0..F::LEVELS.1).find(|level| size_lg2 < F::shift(level + 1));
         Ok(Request {
             iova,
             oa,
@@ -143,16 +142,18 @@ impl<F: Format, S: Store> PageTable<F, S> {
             iova, level, len, ..
         } = *request;
         let last = iova.wrapping_add(len.wrapping_sub(1));
-        if (iova ^ last)
-            .checked_shr(Self::span_lg2(level))
-            .unwrap_or(0)
-            == 0
-        {
+        if Self::in_one_table(iova, last, level) {
             if let Some(table) = self.table_of(iova, level) {
                 return self.put(user, table, request, done);
             }
         }
         self.fill_tables(user, request, done)
+    }
+
+    #[inline]
+    fn in_one_table(iova: u64, last: u64, level: u32) -> bool {
+        let differ = iova ^ last;
+        differ.checked_shr(Self::span_lg2(level)).unwrap_or(0) == 0
     }
 
     /// The table of a level on the way to `iova`, if it is there.
@@ -162,12 +163,12 @@ impl<F: Format, S: Store> PageTable<F, S> {
         if !self.covers(top, iova) || (F::DYNAMIC_TOP && leaves >= top) {
             return None;
         }
-        let near = self.near();
+        let levels = self.levels();
         let mut table = root;
         macro_rules! go_down {
             ($($level:literal)+) => {$(
                 if Self::has_level(top, $level) && $level > leaves {
-                    let word = near.load_far(table, Self::index(iova, $level))?;
+                    let word = levels.load(table, Self::index(iova, $level), $level)?;
                     match F::slot(word, $level) {
                         Slot::Table(below) => table = below,
                         Slot::Leaf { .. } | Slot::Empty => return None,
@@ -176,7 +177,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
             )+};
         }
         go_down!(5 4 3 2 1);
-        near.at(table)
+        levels.at(table, leaves)
     }
 
     /// Fills several tables, or tables that have to be made.

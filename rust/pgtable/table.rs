@@ -16,9 +16,9 @@ use crate::{
     kapi::{
         new_mutex,
         table_memory::{
-            Near,
             Table,
-            TableMemory, //
+            TableMemory,
+            Tables, //
         },
         Mutex, //
     },
@@ -76,6 +76,37 @@ pub(crate) struct PageTable<F: Format, S: Store = TableMemory> {
     page_sizes: u64,
     pub(super) last: u64,
     format: PhantomData<F>,
+}
+
+/// The tables of all levels as they are when a walk begins. Those that are added meanwhile it does
+/// not find.
+#[derive(Clone, Copy)]
+pub(super) struct Levels<'a, F> {
+    small: Tables<'a>,
+    large: Tables<'a>,
+    format: PhantomData<F>,
+}
+
+impl<'a, F: Format> Levels<'a, F> {
+    /// Reads a word of the table of a level at an address.
+    #[inline]
+    pub(super) fn load(&self, table: u64, index: u32, level: u32) -> Option<u64> {
+        self.of(level).load(table, index)
+    }
+
+    /// The table of a level at an address.
+    #[inline]
+    pub(super) fn at(&self, table: u64, level: u32) -> Option<Table<'a>> {
+        self.of(level).at(table)
+    }
+
+    #[inline]
+    fn of(&self, level: u32) -> Tables<'a> {
+        match F::class(level) {
+            0 => self.small,
+            _ => self.large,
+        }
+    }
 }
 
 /// A slot of a leaf.
@@ -189,11 +220,21 @@ impl<F: Format, S: Store> PageTable<F, S> {
         self.store.memory().at(address)
     }
 
-    /// Where to look up the tables of a walk from the top.
+    /// The tables that there are at the moment, for a walk.
     #[inline]
-    pub(super) fn near(&self) -> Near<'_> {
-        let [pages, ..] = F::SIZES;
-        self.store.memory().near(pages)
+    pub(super) fn levels(&self) -> Levels<'_, F> {
+        let [small, large] = F::SIZES;
+        let memory = self.store.memory();
+        let small = memory.tables(0, small);
+        let large = match F::class(F::LEVELS.1.wrapping_sub(1)) {
+            0 => small,
+            class => memory.tables(class, large),
+        };
+        Levels {
+            small,
+            large,
+            format: PhantomData,
+        }
     }
 
     /// Whether the levels that there are cover an address.
@@ -222,7 +263,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
         if !self.covers(top, iova) {
             return None;
         }
-        let near = self.near();
+        let levels = self.levels();
         let mut table = root;
         // With levels that are known, shifts and masks are, too.
         macro_rules! go_down {
@@ -231,11 +272,9 @@ impl<F: Format, S: Store> PageTable<F, S> {
                     $($top if $top < F::LEVELS.1 => {
                         $(
                             let index = Self::index(iova, $level);
-                            let Some(word) = near.load(table, index) else {
-                                return match $level {
-                                    0 => self.page_below(table, iova, found),
-                                    level => self.leaf_below(table, level, iova, found),
-                                };
+                            let Some(word) = levels.load(table, index, $level) else {
+                                // There may be more tables by now.
+                                return self.leaf_slowly(iova, found);
                             };
                             match F::slot(word, $level) {
                                 Slot::Empty => return None,
@@ -251,7 +290,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
                         let _ = table;
                         None
                     })+
-                    _ => self.leaf_below(root, top, iova, found),
+                    _ => self.leaf_slowly(iova, found),
                 }
             };
         }
@@ -263,18 +302,16 @@ impl<F: Format, S: Store> PageTable<F, S> {
         }
     }
 
-    /// Does so from the table of a level on, wherever the tables are.
-    #[inline(never)]
-    fn leaf_below<R>(
-        &self,
-        mut table: u64,
-        mut level: u32,
-        iova: u64,
-        found: impl Fn(Leaf) -> R,
-    ) -> Option<R> {
+    /// Does so with a look at the memory for each table.
+    #[cold]
+    fn leaf_slowly<R>(&self, iova: u64, found: impl Fn(Leaf) -> R) -> Option<R> {
+        let Top {
+            root: mut table,
+            mut level,
+        } = self.top();
         loop {
             let index = Self::index(iova, level);
-            let word = self.store.memory().load(table, index)?;
+            let word = self.at(table)?.load(index);
             match F::slot(word, level) {
                 Slot::Empty => return None,
                 Slot::Leaf { size_lg2 } => {
@@ -289,23 +326,6 @@ impl<F: Format, S: Store> PageTable<F, S> {
                 Slot::Table(below) => table = below,
             }
             level = level.checked_sub(1)?;
-        }
-    }
-
-    /// Does so from the last table on, as those next to the pages are the many that are elsewhere.
-    #[inline(never)]
-    fn page_below<R>(&self, table: u64, iova: u64, found: impl Fn(Leaf) -> R) -> Option<R> {
-        let (level, index) = (0, Self::index(iova, 0));
-        let word = self.store.memory().load(table, index)?;
-        match F::slot(word, level) {
-            Slot::Leaf { size_lg2 } => Some(found(Leaf {
-                table,
-                index,
-                word,
-                level,
-                size_lg2,
-            })),
-            Slot::Empty | Slot::Table(_) => None,
         }
     }
 

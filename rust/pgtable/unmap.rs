@@ -77,7 +77,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// The lowest table that has all of a range, and that the range does not cover.
     #[inline]
     fn nearest(&self, root: u64, top: u32, iova: u64, last: u64) -> Option<(Table<'_>, u32)> {
-        let near = self.near();
+        let levels = self.levels();
         let mut at = (root, top);
         'down: {
             macro_rules! go_down {
@@ -88,7 +88,11 @@ impl<F: Format, S: Store> PageTable<F, S> {
                         if whole || (iova ^ last).wrapping_shr(F::shift($level)) != 0 {
                             break 'down;
                         }
-                        let word = near.load_far(at.0, Self::index(iova, $level))?;
+                        let index = Self::index(iova, $level);
+                        let Some(word) = levels.load(at.0, index, $level) else {
+                            // There may be more tables by now.
+                            break 'down;
+                        };
                         match F::slot(word, $level) {
                             Slot::Table(below) => at = (below, $level - 1),
                             Slot::Leaf { .. } | Slot::Empty => break 'down,
@@ -98,7 +102,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
             }
             go_down!(5 4 3 2 1);
         }
-        Some((near.at(at.0)?, at.1))
+        Some((self.at(at.0)?, at.1))
     }
 
     /// Empties slots from `index` to `end`, up to the first that is not a leaf by itself. Returns

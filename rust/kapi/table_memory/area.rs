@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Getting to words: a chunk as it is found, a table in it, and the chunk that is kept at hand.
+//! Getting to words: the tables of a class as they are found, and one of them.
 
 use super::{
-    First,
+    Class,
     TableMemory,
-    TableSize,
-    FIRST,
-    FIRST_TABLES, //
+    CLASS_SHIFT, //
 };
 use core::{
     marker::PhantomData,
@@ -23,97 +21,55 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// What a chunk is at the moment.
+/// The tables of a class that there are at the moment. To find one takes a mask, a comparison and
+/// an addition.
+///
+/// No address is trusted, also not one that a page table wrote itself: a reader may see a table
+/// that is used for something else by now. An address that is wrong finds a table, or none, but
+/// never memory that is none.
 ///
 /// # Invariants
 ///
 /// `limit` is 0, or `at` points to `limit` bytes of words that are initialised, and live as long as
 /// the memory, `'a`. `limit` is a multiple of the size of `words` words, which is a power of two.
 #[derive(Clone, Copy)]
-pub(super) struct Area<'a> {
-    pub(super) limit: u64,
-    pub(super) at: *mut AtomicU64,
-    pub(super) words: u32,
-    pub(super) memory: PhantomData<&'a TableMemory>,
-}
-
-impl<'a> Area<'a> {
-    /// The word that has a byte, which may be any; nothing behind the end.
-    #[inline]
-    fn word(self, offset: u64) -> Option<ptr::NonNull<AtomicU64>> {
-        if offset >= self.limit {
-            return None;
-        }
-        // SAFETY: By the type invariant, as `limit` is not 0: being a multiple of 8, it is at least
-        // a word more than the multiple of 8 that `offset` is rounded down to.
-        let word = unsafe { self.at.byte_add((offset & !7) as usize) };
-        // SAFETY: As above, it points to a word.
-        Some(unsafe { ptr::NonNull::new_unchecked(word) })
-    }
-
-    /// Reads the word that has a byte.
-    #[inline]
-    pub(super) fn load(self, offset: u64) -> Option<u64> {
-        let word = self.word(offset)?;
-        // SAFETY: By the type invariant, as `word` is one of those.
-        Some(unsafe { word.as_ref() }.load(Relaxed))
-    }
-
-    /// The table that has a byte, under an address.
-    #[inline]
-    pub(super) fn table(self, offset: u64, address: u64) -> Option<Table<'a>> {
-        let size = u64::from(self.words).wrapping_mul(8);
-        // INVARIANT: By that of `Area`: as `limit` is a multiple of `size`, a table that starts
-        // below it ends there at the latest.
-        Some(Table {
-            at: self.word(offset & !size.wrapping_sub(1))?,
-            words: self.words,
-            address,
-            memory: PhantomData,
-        })
-    }
-}
-
-/// The first chunk kept at hand, for a walk of a page table: most page tables are small and all in
-/// it, and then each level takes a mask and a comparison, without a look at the [`TableMemory`].
-///
-/// No address is trusted here either, also not one that the page table wrote itself: a reader may
-/// see a table that is used for something else by now. An address that is wrong finds a table, or
-/// none, but never memory that is none.
-///
-/// # Invariants
-///
-/// `below` is more than any address, or [`FIRST`] less 1. In the latter case [`FIRST`] bytes behind
-/// `biased` there are [`FIRST_TABLES`] tables of `words` words, one after the other, that are
-/// initialised, and live as long as the memory, `'a`. `words` is a power of two.
-#[derive(Clone, Copy)]
-pub(crate) struct Near<'a> {
-    memory: &'a TableMemory,
-    below: u64,
-    biased: *mut AtomicU64,
+pub(crate) struct Tables<'a> {
+    limit: u64,
+    at: *mut AtomicU64,
     words: u32,
+    memory: PhantomData<&'a TableMemory>,
 }
 
-impl<'a> Near<'a> {
-    /// Looks for a first chunk with tables of a size.
+impl<'a> Tables<'a> {
+    /// Those of a class, if they have so many words.
     #[inline]
-    pub(super) fn new(memory: &'a TableMemory, size: TableSize) -> Self {
-        let First { below, biased } = &memory.first;
-        let below = below.get(size.words_lg2 as usize);
-        // INVARIANT: By that of `First`, as `below` is loaded first.
+    pub(super) fn new(class: &'a Class, words_lg2: u32) -> Self {
+        // INVARIANT: By that of `Class`, as the limit is loaded first.
         Self {
-            memory,
-            below: below.map_or(u64::MAX, |below| below.load(Acquire)),
-            biased: biased.load(Relaxed),
-            words: size.words(),
+            limit: class.limit(words_lg2, Acquire),
+            at: class.at.load(Relaxed),
+            words: 1 << words_lg2,
+            memory: PhantomData,
         }
     }
 
-    /// Reads a word of the table at an address, if that is in the first chunk.
+    /// Words of each.
+    #[inline]
+    pub(super) fn words(self) -> u32 {
+        self.words
+    }
+
+    /// Whether there is one at an address.
+    #[inline]
+    pub(super) fn has(self, address: u64) -> bool {
+        self.place(address).is_some()
+    }
+
+    /// Reads a word of the table at an address.
     #[inline]
     pub(crate) fn load(self, address: u64, index: u32) -> Option<u64> {
         // First what does not depend on the address, which may still be on its way from memory.
-        let column = self.biased.wrapping_add(index as usize);
+        let column = self.at.wrapping_add(index as usize);
         let place = self.place(address)?;
         if index >= self.words {
             return None;
@@ -123,39 +79,27 @@ impl<'a> Near<'a> {
         Some(unsafe { &*word }.load(Relaxed))
     }
 
-    /// Reads a word of the table at an address, wherever it is; any one behind the end of a table.
-    #[inline]
-    pub(crate) fn load_far(self, address: u64, index: u32) -> Option<u64> {
-        match self.load(address, index) {
-            Some(word) => Some(word),
-            None => self.memory.load(address, index),
-        }
-    }
-
-    /// As [`TableMemory::at`], but an address that is wrong may find a table.
+    /// The table at an address.
     #[inline]
     pub(crate) fn at(self, address: u64) -> Option<Table<'a>> {
-        match self.place(address) {
-            // INVARIANT: By that of `Near` there are so many words at `place`.
-            Some(place) => Some(Table {
-                // SAFETY: By the type invariant a table is there.
-                at: unsafe { ptr::NonNull::new_unchecked(self.biased.wrapping_byte_add(place)) },
-                words: self.words,
-                address,
-                memory: PhantomData,
-            }),
-            None => self.memory.at(address),
-        }
+        let place = self.place(address)?;
+        // INVARIANT: By that of `Tables` there are so many words at `place`.
+        Some(Table {
+            // SAFETY: By the type invariant a table is there.
+            at: unsafe { ptr::NonNull::new_unchecked(self.at.wrapping_byte_add(place)) },
+            words: self.words,
+            address,
+            memory: PhantomData,
+        })
     }
 
-    /// How many bytes behind `biased` the table at an address is, if it is in the first chunk.
+    /// Where the table at an address is, in bytes behind `at`.
     #[inline]
     fn place(self, address: u64) -> Option<usize> {
         let size = u64::from(self.words) * 8;
-        // What is left is less than `FIRST`, or it is that and the offset of one of the tables.
-        let place = address & (FIRST | (size * (FIRST_TABLES - 1)));
+        let place = address & ((1 << CLASS_SHIFT) - size);
         // In this order as it is compiled to a jump that is not taken.
-        if place > self.below {
+        if place < self.limit {
             return Some(place as usize);
         }
         None

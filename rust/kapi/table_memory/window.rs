@@ -21,7 +21,7 @@ const COUNT_LG2: u32 = 47 - SHIFT;
 static TAKEN: [AtomicU64; 1 << (COUNT_LG2 - 6)] =
     [const { AtomicU64::new(0) }; 1 << (COUNT_LG2 - 6)];
 
-/// The addresses of one memory: [`Window::SIZE`] bytes.
+/// The addresses of one memory: `1 << SHIFT` bytes.
 pub(super) struct Window {
     number: u32,
     /// Nobody else has it.
@@ -29,9 +29,6 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// Bytes of addresses.
-    pub(super) const SIZE: u64 = 1 << SHIFT;
-
     /// Takes one, and not soon again what was given back. With more than 8192 memories at a time,
     /// the newest share addresses with others.
     pub(super) fn take() -> Self {
