@@ -18,6 +18,13 @@ pub(crate) struct Run {
 /// a BUG where this is `None`.
 pub(crate) fn next_run(sizes: u64, iova: u64, paddr: u64, size: u64) -> Option<Run> {
     let merged = iova | paddr;
+    // Most often all is one page.
+    if size.is_power_of_two() && sizes & size != 0 && merged & (size - 1) == 0 {
+        return Some(Run {
+            page: size,
+            count: 1,
+        });
+    }
     let page = lsbs_until(sizes, merged, size)?;
     let count = size / page;
 

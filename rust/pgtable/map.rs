@@ -141,6 +141,9 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let Request {
             iova, level, len, ..
         } = *request;
+        if self.fill_small(request, done) == len {
+            return Ok(());
+        }
         let last = iova.wrapping_add(len.wrapping_sub(1));
         if Self::in_one_table(iova, last, level) {
             if let Some(table) = self.table_of(iova, level) {
@@ -156,8 +159,34 @@ impl<F: Format, S: Store> PageTable<F, S> {
         differ.checked_shr(Self::span_lg2(level)).unwrap_or(0) == 0
     }
 
-    /// The table of a level on the way to `iova`, if it is there.
+    /// Does as much as can be done in the simplest case, which is most of all: the smallest pages,
+    /// in a table that is there. Returns the bytes mapped.
     #[inline]
+    fn fill_small(&self, request: &Request, done: &mut u64) -> u64 {
+        const LEVEL: u32 = 0;
+        let Request {
+            iova,
+            oa,
+            size_lg2,
+            len,
+            prot,
+            ..
+        } = *request;
+        let last = iova.wrapping_add(len.wrapping_sub(1));
+        if size_lg2 != F::shift(LEVEL) || !Self::in_one_table(iova, last, LEVEL) {
+            return 0;
+        }
+        if let Some(table) = self.table_of(iova, LEVEL) {
+            let first = Self::index(iova, LEVEL);
+            let end = first.wrapping_add(len.wrapping_shr(size_lg2) as u32);
+            let put = self.put_ones(table, first..end, oa, LEVEL, prot);
+            *done = u64::from(put.wrapping_sub(first)).wrapping_shl(size_lg2);
+        }
+        *done
+    }
+
+    /// The table of a level on the way to `iova`, if it is there.
+    #[inline(always)]
     fn table_of(&self, iova: u64, leaves: u32) -> Option<Table<'_>> {
         let Top { root, level: top } = self.top();
         if !self.covers(top, iova) || (F::DYNAMIC_TOP && leaves >= top) {
@@ -232,10 +261,8 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let end = first.wrapping_add(wanted.min(u64::from(room)) as u32);
         let slots = Self::run_mask(size_lg2, level).wrapping_add(1);
         let oa = oa.wrapping_add(*done);
-        let mut index = match (slots, level) {
-            // Once more, with a level that is known.
-            (1, 0) => self.put_ones(table, first..end, oa, 0, prot),
-            (1, _) => self.put_ones(table, first..end, oa, level, prot),
+        let mut index = match slots {
+            1 => self.put_ones(table, first..end, oa, level, prot),
             _ => first,
         };
         let put = u64::from(index.wrapping_sub(first));
