@@ -4,7 +4,9 @@
 //!
 //! For each CPU and each power of two of pages two stacks, and a depot of full ones behind them, as
 //! in the magazine allocator (Bonwick and Adams, "Magazines and Vmem", 2001), which
-//! [`drivers/iommu/iova.c`](srctree/drivers/iommu/iova.c) has too.
+//! [`drivers/iommu/iova.c`](srctree/drivers/iommu/iova.c) has too. As there, the depot takes as many
+//! as come: a large ring of a flush queue gives all its ranges back at once, and they will all be
+//! wanted again before it is full once more. What is not wanted goes back bit by bit.
 
 use kernel::{
     cpu::{
@@ -25,12 +27,11 @@ pub(super) const CACHED_PAGES: u64 = 1 << (SIZES - 1);
 /// Ranges in a stack.
 const STACK: usize = 127;
 
-/// Full stacks in a depot.
-const DEPOT: usize = 32;
-
 struct Stack {
     pages: [u64; STACK],
     count: usize,
+    /// The one below, in a depot.
+    below: Option<KBox<Stack>>,
 }
 
 impl Stack {
@@ -41,6 +42,7 @@ impl Stack {
         let stack = Self {
             pages: [0; STACK],
             count: 0,
+            below: None,
         };
         Ok(KBox::new(stack, flags)?)
     }
@@ -84,7 +86,36 @@ struct Local {
 #[pin_data]
 struct Depot {
     #[pin]
-    full: SpinLock<KVec<KBox<Stack>>>,
+    full: SpinLock<Pile>,
+}
+
+/// Stacks, one on top of the other.
+#[derive(Default)]
+struct Pile {
+    top: Option<KBox<Stack>>,
+    count: usize,
+}
+
+impl Pile {
+    fn push(&mut self, mut stack: KBox<Stack>) {
+        stack.below = self.top.take();
+        self.top = Some(stack);
+        self.count += 1;
+    }
+
+    fn pop(&mut self) -> Option<KBox<Stack>> {
+        let mut stack = self.top.take()?;
+        self.top = stack.below.take();
+        self.count -= 1;
+        Some(stack)
+    }
+}
+
+impl Drop for Pile {
+    fn drop(&mut self) {
+        // One by one: each would drop the one below from within its own drop.
+        while self.pop().is_some() {}
+    }
 }
 
 /// See the module.
@@ -115,8 +146,8 @@ impl Caches {
             }
             let mut depots = KVec::new();
             for _ in 0..SIZES {
-                let full = KVec::with_capacity(DEPOT, GFP_KERNEL)?;
-                let depot = pin_init!(Depot { full <- new_spinlock!(full, "Caches::full") });
+                let full = new_spinlock!(Pile::default(), "Caches::full");
+                let depot = pin_init!(Depot { full <- full });
                 depots.push(KBox::pin_init(depot, GFP_KERNEL)?, GFP_KERNEL)?;
             }
             Ok(try_pin_init!(Self { locals, depots }))
@@ -152,48 +183,49 @@ impl Caches {
         None
     }
 
-    /// Keeps a range, or gives it and others to `release`.
+    /// Keeps a range, or gives it to `release`.
     #[inline]
     pub(super) fn put(&self, page: u64, pages: u64, release: &mut dyn FnMut(u64)) {
         let size = pages.trailing_zeros() as usize;
         let Some(local) = self.local() else {
             return release(page);
         };
-        let overflow = {
-            let mut pairs = local.pairs.lock();
-            let Some(pair) = pairs.get_mut(size) else {
-                return release(page);
-            };
-            if pair.loaded.push(page) {
-                return;
-            }
-            core::mem::swap(&mut pair.loaded, &mut pair.previous);
-            if pair.loaded.push(page) {
-                return;
-            }
-            // Both are full: one goes to the depot.
-            let Ok(mut fresh) = Stack::new(GFP_ATOMIC) else {
-                drop(pairs);
-                return release(page);
-            };
-            fresh.push(page);
-            let full = core::mem::replace(&mut pair.loaded, fresh);
-            self.keep(size, full)
+        let mut pairs = local.pairs.lock();
+        let (Some(pair), Some(depot)) = (pairs.get_mut(size), self.depots.get(size)) else {
+            drop(pairs);
+            return release(page);
         };
-        if let Some(stack) = overflow {
-            stack.release(release);
+        if pair.loaded.push(page) {
+            return;
         }
+        core::mem::swap(&mut pair.loaded, &mut pair.previous);
+        if pair.loaded.push(page) {
+            return;
+        }
+        // Both are full: one goes to the depot.
+        let Ok(mut fresh) = Stack::new(GFP_ATOMIC) else {
+            drop(pairs);
+            return release(page);
+        };
+        fresh.push(page);
+        let full = core::mem::replace(&mut pair.loaded, fresh);
+        depot.full.lock().push(full);
     }
 
-    /// Puts a full stack into the depot, or returns it.
-    fn keep(&self, size: usize, stack: KBox<Stack>) -> Option<KBox<Stack>> {
-        let Some(depot) = self.depots.get(size) else {
-            return Some(stack);
-        };
-        let mut full = depot.full.lock();
-        match full.len() < DEPOT {
-            true => full.push_within_capacity(stack).err().map(|e| e.0),
-            false => Some(stack),
+    /// Gives one full stack of each size to `release` where there are more than CPUs. What calls
+    /// this every now and then gives back what is not used.
+    pub(super) fn trim(&self, release: &mut dyn FnMut(u64)) {
+        for depot in &self.depots {
+            let taken = {
+                let mut full = depot.full.lock();
+                match full.count > self.locals.len() {
+                    true => full.pop(),
+                    false => None,
+                }
+            };
+            if let Some(stack) = taken {
+                stack.release(release);
+            }
         }
     }
 

@@ -212,8 +212,10 @@ impl DmaDomain {
             },
             &sink,
         );
-        let deadline = self.clock.now().saturating_add(self.settings.timeout);
-        let _ = self.deadline.cmpxchg(0, deadline.max(1), Relaxed);
+        if self.deadline.load(Relaxed) == 0 {
+            let deadline = self.clock.now().saturating_add(self.settings.timeout);
+            let _ = self.deadline.cmpxchg(0, deadline.max(1), Relaxed);
+        }
     }
 
     /// Flushes what has waited long enough: what a timer calls.
@@ -225,6 +227,7 @@ impl DmaDomain {
         if let Some(queue) = self.queue.as_ref() {
             self.expire(domain, queue);
         }
+        self.iova.trim();
     }
 
     /// Whether a timer has to call [`Self::tick`].

@@ -100,6 +100,11 @@ impl IovaSpace {
         self.caches.drain(&mut |page| self.free_to_tree(page));
     }
 
+    /// Takes a bit out of the caches, if there is much that is not used.
+    pub(crate) fn trim(&self) {
+        self.caches.trim(&mut |page| self.free_to_tree(page));
+    }
+
     /// Ranges that are handed out or in caches.
     pub(crate) fn used(&self) -> usize {
         self.tree.lock().used.iter().count()

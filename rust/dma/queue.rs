@@ -16,6 +16,7 @@ use kernel::{
         Acquire,
         Atomic,
         Full,
+        Relaxed,
         Release, //
     },
 };
@@ -61,6 +62,8 @@ struct Ring {
     /// Index of the oldest.
     first: usize,
     count: usize,
+    /// Flushes that had finished when what they covered was released last.
+    reaped: u64,
 }
 
 impl Ring {
@@ -136,6 +139,7 @@ impl FlushQueue {
                 slots: KVVec::with_capacity(slots, GFP_KERNEL)?,
                 first: 0,
                 count: 0,
+                reaped: 0,
             };
             for _ in 0..slots {
                 ring.slots.push(None, GFP_KERNEL)?;
@@ -198,7 +202,12 @@ impl FlushQueue {
     /// Releases what a flush has covered. As many flushes had started when a range was queued as
     /// its slot says; when more have finished, one of them started later.
     fn reap(&self, ring: &mut Ring, sink: &dyn Sink) {
+        // Most often there was none since, and no barrier is needed to see that.
+        if self.finished.load(Relaxed) == ring.reaped {
+            return;
+        }
         let finished = self.finished.load(Acquire);
+        ring.reaped = finished;
         while let Some(entry) = ring.pop(finished) {
             sink.release(entry);
         }
