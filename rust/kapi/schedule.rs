@@ -31,10 +31,8 @@ use kernel::{
     sync::{
         self,
         atomic::{
-            Acquire,
             Atomic,
-            Relaxed,
-            Release, //
+            Relaxed, //
         },
         Arc,
         CondVar, //
@@ -139,9 +137,9 @@ impl<T: Act> Run for Worker<T> {
             return;
         };
         SCHEDULER.store(ptr::from_ref(&*self.scheduler).expose_provenance(), Relaxed);
-        task.store(Task::current_raw().addr(), Release);
+        task.store(Task::current_raw().addr(), Relaxed);
         self.work.act(self.number);
-        task.store(0, Release);
+        task.store(0, Relaxed);
         let mut books = self.scheduler.books.lock();
         books.finish(self.number);
         drop(books);
@@ -152,7 +150,8 @@ impl<T: Act> Run for Worker<T> {
 /// The scheduler and the number of this thread, if it is registered.
 fn registered() -> Option<(&'static Scheduler, usize)> {
     let task = Task::current_raw().addr();
-    let number = TASKS.iter().position(|t| t.load(Acquire) == task)?;
+    // Only a thread itself writes its own address, so that it needs no barrier to see it.
+    let number = TASKS.iter().position(|t| t.load(Relaxed) == task)?;
     let scheduler = ptr::with_exposed_provenance::<Scheduler>(SCHEDULER.load(Relaxed));
     // SAFETY: This thread is registered, so it is a worker in `act()`, and wrote the pointer to its
     // own scheduler, as all workers of this run did. A worker holds a count of it, and the
