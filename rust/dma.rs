@@ -8,6 +8,7 @@
 //! and nothing that a driver could see.
 
 mod cache;
+pub(crate) mod defect;
 mod domain;
 mod iova;
 mod policy;

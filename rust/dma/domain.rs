@@ -3,6 +3,7 @@
 //! A default domain with IOVAs to hand out.
 
 use super::{
+    defect::Defect,
     iova::IovaSpace,
     queue::{
         Entry,
@@ -181,7 +182,8 @@ impl DmaDomain {
             Err(error) => error,
         };
         again(failed)?;
-        if let Some(queue) = self.queue.as_ref() {
+        let queue = self.queue.as_ref();
+        if let Some(queue) = queue.filter(|queue| !queue.has(Defect::NoRollover)) {
             self.expire(domain, queue);
             self.iova.drain();
             return self.iova.alloc(pages, limit);
@@ -242,6 +244,9 @@ impl DmaDomain {
         // First, so that a range that is queued meanwhile arms the timer anew.
         self.deadline.store(0, Relaxed);
         queue.expire(&Released { dma: self, table });
+        if queue.has(Defect::TimerStoppedLate) {
+            self.deadline.store(0, Relaxed);
+        }
     }
 }
 

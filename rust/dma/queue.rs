@@ -2,6 +2,10 @@
 
 //! What was unmapped and waits for a flush.
 
+use super::defect::{
+    Defect,
+    Seeded, //
+};
 use crate::kapi::{
     new_mutex,
     Mutex, //
@@ -52,7 +56,7 @@ pub(crate) enum Rings {
 
 struct Slot {
     entry: Entry,
-    /// Flushes that had started when it was queued.
+    /// The latest flush that had started when it was queued.
     started: u64,
 }
 
@@ -85,12 +89,12 @@ impl Ring {
     }
 
     /// The oldest, if a flush that started after it was queued has finished.
-    fn pop(&mut self, finished: u64) -> Option<Entry> {
+    fn pop(&mut self, covered: u64) -> Option<Entry> {
         if self.count == 0 {
             return None;
         }
         let slot = self.slot(0)?;
-        let entry = slot.take_if(|slot| slot.started < finished)?.entry;
+        let entry = slot.take_if(|slot| slot.started < covered)?.entry;
         self.count -= 1;
         self.first += 1;
         if self.first == self.slots.len() {
@@ -113,10 +117,12 @@ struct Locked {
 /// See the module. Methods may sleep.
 pub(crate) struct FlushQueue {
     rings: KVec<Pin<KBox<Locked>>>,
-    /// Flushes that were started.
+    /// Flushes that were started, which numbers them from 1.
     started: Atomic<u64>,
-    /// Flushes that have finished.
-    finished: Atomic<u64>,
+    /// The latest of those that have finished: what was queued before it started is flushed,
+    /// whether or not earlier ones are still on their way.
+    covered: Atomic<u64>,
+    seeded: Seeded,
 }
 
 impl FlushQueue {
@@ -150,7 +156,8 @@ impl FlushQueue {
         Ok(Self {
             rings,
             started: Atomic::new(0),
-            finished: Atomic::new(0),
+            covered: Atomic::new(0),
+            seeded: Seeded::for_new_queue(),
         })
     }
 
@@ -164,12 +171,15 @@ impl FlushQueue {
         };
         let mut ring = locked.ring.lock();
         self.reap(&mut ring, sink);
-        if ring.is_full() {
+        if ring.is_full() && !self.seeded.has(Defect::FullRingLoses) {
             self.flush(sink);
             self.reap(&mut ring, sink);
         }
         // A flush counts only if it starts after the entries were cleared.
-        let started = self.started.fetch_add(0, Full);
+        let mut started = self.started.fetch_add(0, Full);
+        if self.seeded.has(Defect::FinishedNoted) {
+            started = self.covered.load(Acquire);
+        }
         ring.push(Slot { entry, started });
     }
 
@@ -188,27 +198,56 @@ impl FlushQueue {
         rings.map(|locked| locked.ring.lock().count).sum()
     }
 
-    /// Flushes so far.
+    /// Flushes so far, started at least.
     pub(crate) fn flushes(&self) -> u64 {
-        self.finished.load(Acquire)
+        self.started.load(Acquire)
+    }
+
+    /// Whether the queue has a defect of the test's.
+    pub(super) fn has(&self, defect: Defect) -> bool {
+        self.seeded.has(defect)
     }
 
     fn flush(&self, sink: &dyn Sink) {
-        self.started.fetch_add(1, Full);
+        let late = self.seeded.has(Defect::StartedLate);
+        let mut number = 0;
+        if !late {
+            number = self.started.fetch_add(1, Full) + 1;
+        }
+        if self.seeded.has(Defect::ReleasedFirst) {
+            self.cover(number);
+        }
         sink.flush();
-        self.finished.fetch_add(1, Release);
+        if late {
+            number = self.started.fetch_add(1, Full) + 1;
+        }
+        self.cover(number);
     }
 
-    /// Releases what a flush has covered. As many flushes had started when a range was queued as
-    /// its slot says; when more have finished, one of them started later.
-    fn reap(&self, ring: &mut Ring, sink: &dyn Sink) {
-        // Most often there was none since, and no barrier is needed to see that.
-        if self.finished.load(Relaxed) == ring.reaped {
+    /// Flush `number` has finished.
+    fn cover(&self, number: u64) {
+        if self.seeded.has(Defect::FinishedCounted) {
+            self.covered.fetch_add(1, Release);
             return;
         }
-        let finished = self.finished.load(Acquire);
-        ring.reaped = finished;
-        while let Some(entry) = ring.pop(finished) {
+        let mut seen = self.covered.load(Relaxed);
+        while seen < number {
+            match self.covered.cmpxchg(seen, number, Release) {
+                Ok(_) => return,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Releases what a flush has covered: one that started later than those its slot knows of.
+    fn reap(&self, ring: &mut Ring, sink: &dyn Sink) {
+        // Most often there was none since, and no barrier is needed to see that.
+        if self.covered.load(Relaxed) == ring.reaped {
+            return;
+        }
+        let covered = self.covered.load(Acquire);
+        ring.reaped = covered;
+        while let Some(entry) = ring.pop(covered) {
             sink.release(entry);
         }
     }
