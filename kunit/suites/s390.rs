@@ -5,6 +5,7 @@
 mod calls;
 mod firmware;
 mod moves;
+mod price;
 mod recovery;
 mod shadow;
 mod walk;

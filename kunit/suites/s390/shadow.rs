@@ -29,7 +29,8 @@ use crate::{
             model::Answer,
             s390::{
                 fib::State,
-                instruction::op, //
+                instruction::op,
+                shadow::Price, //
             },
             step::Step,
             Reach, //
@@ -68,7 +69,7 @@ fn mapped(page: u64) -> Reach {
 /// A function on an empty domain, under a hypervisor with `budget` mappings.
 fn guest(way: &Way, members: u32, budget: usize) -> Result<(Rig, Arc<Domain>)> {
     let rig = Rig::new(way, members)?;
-    rig.pci().shadow(budget);
+    rig.pci().shadow(budget, Price::default());
     let domain = rig.empty()?;
     rig.group()?.attach(&domain).map_err(Error::from)?;
     Ok((rig, domain))
@@ -91,7 +92,7 @@ fn refreshes<T>(rig: &Rig, op: impl FnOnce() -> T) -> (T, usize, usize) {
 
 fn registration_starts_with_an_empty_shadow(way: &Way) -> Outcome {
     let rig = Rig::new(way, 1)?;
-    rig.pci().shadow(8);
+    rig.pci().shadow(8, Price::default());
     let group = rig.group()?;
     let domain = rig.domain()?;
     check_eq!(group.attach(&domain), Ok(()));
@@ -189,7 +190,7 @@ fn full_shadow_fails_the_mapping() -> Outcome {
 
 fn space_that_cannot_be_shadowed_is_refused() -> Outcome {
     let rig = Rig::new(&RETRY, 1)?;
-    rig.pci().shadow(2);
+    rig.pci().shadow(2, Price::default());
     let domain = rig.empty()?;
     for page in 0..3 {
         map(&domain, page)?;

@@ -25,7 +25,10 @@ use super::{
                 status,
                 Rpcit, //
             },
-            shadow::Shadow,
+            shadow::{
+                Price,
+                Shadow, //
+            },
             Zpci, //
         },
         Memory,
@@ -116,10 +119,15 @@ impl Pci {
         self.plan.clear();
     }
 
-    /// Runs under a hypervisor that shadows page tables and has `budget` mappings. To be called
-    /// before anything is mapped.
-    pub(crate) fn shadow(&self, budget: usize) {
-        *self.shadow.lock() = Some(Shadow::new(budget));
+    /// Runs under a hypervisor that shadows page tables, has `budget` mappings and takes its time.
+    /// To be called before anything is mapped.
+    pub(crate) fn shadow(&self, budget: usize, price: Price) {
+        *self.shadow.lock() = Some(Shadow::new(budget, price));
+    }
+
+    /// Nanoseconds spent in the hypervisor so far, none of which were really spent.
+    pub(crate) fn spent(&self) -> u64 {
+        self.shadow.lock().as_ref().map_or(0, Shadow::spent)
     }
 
     /// Pages in the shadow.
