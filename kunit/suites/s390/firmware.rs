@@ -95,100 +95,100 @@ const ROWS: [Row; 24] = {
     use Trouble::*;
     [
         Row::new(LINUX, Recovers, [
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
         ]),
         Row::new(LINUX, RecoversSoon, [
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
         ]),
         Row::new(LINUX, RegistersNothing, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(LINUX, KeepsAll, [
-            "A ! parked 1 | ok ok EIO ok ok | !!!!-II",
-            "A ! parked 1 | EBUSY EIO EIO ok ok | !!!!-II",
+            "A ! parked 1 | ok, ok, EIO, ok, ok | !!!!-II",
+            "A ! parked 1 | EBUSY, EIO, EIO, ok, ok | !!!!-II",
         ]),
         Row::new(LINUX, IsStuck, [
-            "A ! parked 1 | ok ok EIO ok ok | !!!!-II",
-            "A ! parked 1 | EBUSY EIO EIO ok ok | !!!!-II",
+            "A ! parked 1 | ok, ok, EIO, ok, ok | !!!!-II",
+            "A ! parked 1 | EBUSY, EIO, EIO, ok, ok | !!!!-II",
         ]),
         Row::new(LINUX, IsGone, [
-            "- - fenced 0 | ok ok ok ok ok | ------I",
-            "- - fenced 0 | ok ok ok ok ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
         ]),
         Row::new(RETRY, Recovers, [
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
         ]),
         Row::new(RETRY, RecoversSoon, [
-            "-A-I I home 0 | ok ok ok ok ok | IIIIIII",
-            "-A-I I home 0 | ok ok ok ok ok | IIIIIII",
+            "-A-I I home 0 | ok, ok, ok, ok, ok | IIIIIII",
+            "-A-I I home 0 | ok, ok, ok, ok, ok | IIIIIII",
         ]),
         Row::new(RETRY, RegistersNothing, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(RETRY, KeepsAll, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(RETRY, IsStuck, [
-            "A A lost 1 | EBUSY EIO EIO EIO EIO | AIIIAII",
-            "A A lost 1 | EBUSY EIO EIO EIO EIO | AIIIAII",
+            "A A lost 1 | EBUSY, EIO, EIO, EIO, EIO | AIIIAII",
+            "A A lost 1 | EBUSY, EIO, EIO, EIO, EIO | AIIIAII",
         ]),
         Row::new(RETRY, IsGone, [
-            "- - fenced 0 | ok ok ok ok ok | ------I",
-            "- - fenced 0 | ok ok ok ok ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
         ]),
         Row::new(BOOK, Recovers, [
-            "- - fenced 0 | ok ok ok ok ok | IIIIIII",
-            "- - fenced 0 | ok ok ok ok ok | IIIIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | IIIIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | IIIIIII",
         ]),
         Row::new(BOOK, RecoversSoon, [
-            "- - fenced 0 | ok ok ok ok ok | IIIIIII",
-            "- - fenced 0 | ok ok ok ok ok | IIIIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | IIIIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | IIIIIII",
         ]),
         Row::new(BOOK, RegistersNothing, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(BOOK, KeepsAll, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(BOOK, IsStuck, [
-            "A A lost 1 | EBUSY EIO EIO EIO EIO | AIIIAII",
-            "A A lost 1 | EBUSY EIO EIO EIO EIO | AIIIAII",
+            "A A lost 1 | EBUSY, EIO, EIO, EIO, EIO | AIIIAII",
+            "A A lost 1 | EBUSY, EIO, EIO, EIO, EIO | AIIIAII",
         ]),
         Row::new(BOOK, IsGone, [
-            "- - fenced 0 | ok ok ok ok ok | ------I",
-            "- - fenced 0 | ok ok ok ok ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
         ]),
         Row::new(REREGISTER, Recovers, [
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
         ]),
         Row::new(REREGISTER, RecoversSoon, [
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
-            "- - fenced 0 | ok ok ok ok ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
+            "- - fenced 0 | ok, ok, ok, ok, ok | !!IIIII",
         ]),
         Row::new(REREGISTER, RegistersNothing, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(REREGISTER, KeepsAll, [
-            "A- - parked 1 | ok ok EIO ok ok | --II-II",
-            "A- - parked 1 | EBUSY EIO EIO ok ok | -III-II",
+            "A- - parked 1 | ok, ok, EIO, ok, ok | --II-II",
+            "A- - parked 1 | EBUSY, EIO, EIO, ok, ok | -III-II",
         ]),
         Row::new(REREGISTER, IsStuck, [
-            "A A lost 1 | EBUSY EIO EIO EIO EIO | AIIIAII",
-            "A A lost 1 | EBUSY EIO EIO EIO EIO | AIIIAII",
+            "A A lost 1 | EBUSY, EIO, EIO, EIO, EIO | AIIIAII",
+            "A A lost 1 | EBUSY, EIO, EIO, EIO, EIO | AIIIAII",
         ]),
         Row::new(REREGISTER, IsGone, [
-            "- - fenced 0 | ok ok ok ok ok | ------I",
-            "- - fenced 0 | ok ok ok ok ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
+            "- - fenced 0 | ok, ok, ok, ok, ok | ------I",
         ]),
     ]
 };

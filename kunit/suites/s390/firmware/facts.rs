@@ -77,14 +77,15 @@ impl fmt::Display for Facts {
             write!(f, "{}", char::from(*letter))?;
         }
         write!(f, " {} {} {} |", self.after, self.belief, self.warns)?;
-        for answer in self.answers {
+        for (at, answer) in self.answers.iter().enumerate() {
             let name = match answer {
                 Ok(()) => "ok",
                 Err(EBUSY) => "EBUSY",
                 Err(EIO) => "EIO",
                 Err(_) => "?",
             };
-            write!(f, " {name}")?;
+            let comma = if at == 0 { "" } else { "," };
+            write!(f, "{comma} {name}")?;
         }
         f.write_str(" | ")?;
         self.ways

@@ -255,8 +255,8 @@ impl Scene {
         Ok(())
     }
 
-    /// Where a function's DMA goes now: `I` home, `A` to the domain of the user who has gone, `!` to
-    /// that when nobody keeps it any more, `B` to another one, `-` nowhere.
+    /// Where a function's DMA goes now: `I` home, `A` to the domain of the user who has gone, `!`
+    /// to that when nobody keeps it any more, `B` to another one, `-` nowhere.
     pub(super) fn letter(&self, id: u32) -> char {
         let machine = self.rig.unit().machine();
         let wild = machine.counts().wild;
