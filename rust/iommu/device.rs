@@ -11,7 +11,10 @@ use super::{
 use core::any::Any;
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        Arc,
+        UniqueArc, //
+    },
 };
 
 /// One endpoint behind an IOMMU, with the part that its driver keeps for it.
@@ -30,9 +33,11 @@ impl Device {
     ///
     /// Those of [`Driver::probe`], and ENOMEM.
     pub(crate) fn probe(driver: &Arc<dyn Driver>, id: EndpointId) -> Result<Arc<Self>> {
+        // First, as a device that the driver has taken must be there to be released.
+        let device = UniqueArc::<Self>::new_uninit(GFP_KERNEL)?;
         let probed = driver.probe(id)?;
         let driver = driver.clone();
-        Ok(Arc::new(Self { id, driver, probed }, GFP_KERNEL)?)
+        Ok(device.write(Self { id, driver, probed }).into())
     }
 
     /// The endpoint this is.
