@@ -223,7 +223,10 @@ impl VtdUnit {
         let dmar = &*self.dmar;
         let number = pasid.unwrap_or(RID_PASID);
         let at = function.entry(dmar, pasid)?;
-        books.reserve()?;
+        // A PASID that is blocked leaves the books, which cannot fail.
+        if !matches!(to, Target::Blocked) {
+            books.reserve()?;
+        }
         let goal = match to {
             Target::Blocked => Goal::Blocked,
             Target::Identity => Goal::PassThrough,
