@@ -91,6 +91,9 @@ pub(crate) struct Recorder {
     kept: Mutex<Option<KVec<Arc<Domain>>>>,
     #[pin]
     watch: Mutex<Option<Arc<dyn Watch>>>,
+    /// Devices below 64 that were probed and not released, as bits.
+    #[pin]
+    probed: Mutex<u64>,
 }
 
 impl Recorder {
@@ -101,6 +104,7 @@ impl Recorder {
             events <- new_mutex!(KVec::new(), "Recorder::events"),
             kept <- new_mutex!(None, "Recorder::kept"),
             watch <- new_mutex!(None, "Recorder::watch"),
+            probed <- new_mutex!(0, "Recorder::probed"),
         })
     }
 
@@ -117,9 +121,19 @@ impl Recorder {
         count
     }
 
-    /// Keeps the domains that are allocated from now on, and no others.
+    /// Keeps the domains that are allocated from now on, and no others. Has room for some, and for
+    /// events.
     pub(crate) fn keep(&self) {
-        *self.kept.lock() = Some(KVec::new());
+        const ROOM: usize = 64;
+        // What has no room now may find some when it is needed.
+        let kept = KVec::with_capacity(ROOM, GFP_KERNEL);
+        *self.kept.lock() = Some(kept.unwrap_or(KVec::new()));
+        let _ = self.events.lock().reserve(ROOM, GFP_KERNEL);
+    }
+
+    /// The devices below 64 whose probe has succeeded, and that were not released since, as bits.
+    pub(crate) fn probed(&self) -> u64 {
+        *self.probed.lock()
     }
 
     /// Keeps no more, and returns how many of those that were kept somebody still refers to.
@@ -148,6 +162,10 @@ impl Recorder {
     }
 }
 
+fn bit(id: EndpointId) -> u64 {
+    1u64.checked_shl(id.0).unwrap_or(0)
+}
+
 impl Driver for Recorder {
     fn name(&self) -> &'static str {
         self.inner.name()
@@ -164,7 +182,9 @@ impl Driver for Recorder {
     fn probe(&self, id: EndpointId) -> Result<Probed> {
         schedule::call("probe", id.0);
         self.note(id, Call::Probe);
-        self.inner.probe(id)
+        let probed = self.inner.probe(id)?;
+        *self.probed.lock() |= bit(id);
+        Ok(probed)
     }
 
     fn group(&self, dev: &Device) -> Result<GroupKey> {
@@ -243,6 +263,7 @@ impl Driver for Recorder {
     fn release(&self, dev: &Device) {
         schedule::call("release", dev.id().0);
         self.note(dev.id(), Call::Release);
+        *self.probed.lock() &= !bit(dev.id());
         self.inner.release(dev);
     }
 }

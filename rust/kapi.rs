@@ -9,6 +9,8 @@ pub(crate) mod compat;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod configfs;
 pub(crate) mod errno;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod fail_nth;
 mod ffi;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod generic_pt;

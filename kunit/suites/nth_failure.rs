@@ -3,10 +3,11 @@
 //! Every operation with the first, the second, ... call of a driver failing, until it succeeds
 //! because no call is left that could fail.
 //!
-//! Memory of the kernel does not run out here: that takes `CONFIG_FAILSLAB`, which the kernels of
-//! these tests do not have. Page tables have an allocator that can be told to.
+//! Memory of the kernel runs out in [`allocation`]. Page tables have an allocator of their own that
+//! can be told to.
 
 mod adaptor;
+mod allocation;
 mod dma;
 mod operations;
 

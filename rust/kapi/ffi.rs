@@ -43,6 +43,16 @@ extern "C" {
     #[cfg(IOMMU_MOCK_KUNIT)]
     #[link_name = "iommu_mock_kunit_log_lines"]
     pub(super) fn log_lines(from: u64, word: *const c_char) -> usize;
+
+    /// Begins or ends that allocations which may sleep can fail; false where they cannot.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    #[link_name = "iommu_mock_kunit_failslab"]
+    pub(super) fn failslab(begin: bool) -> bool;
+
+    /// Lets allocation `nth` of this task fail, 0 for none; returns how far the one before was off.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    #[link_name = "iommu_mock_kunit_fail_nth"]
+    pub(super) fn fail_nth(nth: c_uint) -> c_uint;
 }
 
 #[cfg(IOMMU_MOCK_KUNIT)]

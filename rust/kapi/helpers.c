@@ -4,10 +4,12 @@
  */
 #include <linux/bug.h>
 #include <linux/configfs.h>
+#include <linux/debugfs.h>
 #include <linux/kmsg_dump.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/vmalloc.h>
@@ -119,4 +121,62 @@ size_t HELPER(log_lines)(u64 from, const char *word)
 	}
 	return lines;
 }
+
+bool HELPER(failslab)(bool begin);
+unsigned int HELPER(fail_nth)(unsigned int nth);
+
+#if defined(CONFIG_FAILSLAB) && defined(CONFIG_FAULT_INJECTION_DEBUG_FS)
+/* The variable behind a file of the kernel's; nothing else leads to it. */
+static void *failslab_variable(const char *name)
+{
+	struct dentry *dir = debugfs_lookup("failslab", NULL);
+	struct dentry *file = dir ? debugfs_lookup(name, dir) : NULL;
+	void *variable = file ? d_inode(file)->i_private : NULL;
+
+	dput(file);
+	dput(dir);
+	return variable;
+}
+
+/*
+ * Lets allocations that may sleep fail, too, without a word in the log; or as
+ * before. Returns false where they cannot.
+ */
+bool HELPER(failslab)(bool begin)
+{
+	static bool *ignore_gfp_wait, was_ignored;
+	static unsigned long *verbose, was_verbose;
+
+	if (begin) {
+		ignore_gfp_wait = failslab_variable("ignore-gfp-wait");
+		verbose = failslab_variable("verbose");
+		if (!ignore_gfp_wait || !verbose)
+			return false;
+		was_ignored = *ignore_gfp_wait;
+		was_verbose = *verbose;
+	}
+	*ignore_gfp_wait = begin ? false : was_ignored;
+	*verbose = begin ? 0 : was_verbose;
+	return true;
+}
+
+/* Lets allocation @nth of this task fail; returns how far that was off. */
+unsigned int HELPER(fail_nth)(unsigned int nth)
+{
+	unsigned int left = current->fail_nth;
+
+	current->fail_nth = nth;
+	return left;
+}
+#else
+bool HELPER(failslab)(bool begin)
+{
+	return false;
+}
+
+unsigned int HELPER(fail_nth)(unsigned int nth)
+{
+	return 0;
+}
+#endif
 #endif

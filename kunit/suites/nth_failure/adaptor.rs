@@ -43,7 +43,7 @@ use kernel::{
 
 /// A call of a rig with the domains that are there.
 #[derive(Clone, Copy, Debug)]
-enum Ask {
+pub(super) enum Ask {
     Attach,
     AttachWithHandle,
     Replace,
@@ -53,7 +53,7 @@ enum Ask {
     ReplacePasid,
 }
 
-const ASKS: [Ask; 7] = [
+pub(super) const ASKS: [Ask; 7] = [
     Ask::Attach,
     Ask::AttachWithHandle,
     Ask::Replace,
@@ -64,14 +64,18 @@ const ASKS: [Ask; 7] = [
 ];
 
 impl Ask {
+    pub(super) fn is_of_a_pasid(self) -> bool {
+        matches!(self, Self::AttachPasid | Self::ReplacePasid)
+    }
+
     fn call(self) -> Op {
-        match self {
-            Self::AttachPasid | Self::ReplacePasid => Op::SetPasid,
-            _ => Op::Attach,
+        match self.is_of_a_pasid() {
+            true => Op::SetPasid,
+            false => Op::Attach,
         }
     }
 
-    fn before(self, rig: &mut dyn Rig, old: DomainNo, pasid: Pasid) -> Result {
+    pub(super) fn before(self, rig: &mut dyn Rig, old: DomainNo, pasid: Pasid) -> Result {
         match self {
             Self::Replace => rig.attach(old, Some(HandleNo(1))),
             Self::ReplacePasid => rig.attach_pasid(0, old, pasid),
@@ -79,7 +83,7 @@ impl Ask {
         }
     }
 
-    fn run(self, rig: &mut dyn Rig, new: DomainNo, pasid: Pasid) -> Result {
+    pub(super) fn run(self, rig: &mut dyn Rig, new: DomainNo, pasid: Pasid) -> Result {
         match self {
             Self::Attach => rig.attach(new, None),
             Self::AttachWithHandle => rig.attach(new, Some(HandleNo(2))),
@@ -92,7 +96,13 @@ impl Ask {
     }
 
     /// Checks that the devices are where they were.
-    fn check_unchanged(self, rig: &dyn Rig, members: u32, old: DomainNo, pasid: Pasid) -> Outcome {
+    pub(super) fn check_unchanged(
+        self,
+        rig: &dyn Rig,
+        members: u32,
+        old: DomainNo,
+        pasid: Pasid,
+    ) -> Outcome {
         let (expected, handle) = match self {
             Self::Replace => (rig.reach(old), Ok(HandleNo(1))),
             _ => (rig.home(), Err(ENOENT)),

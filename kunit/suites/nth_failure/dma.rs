@@ -62,6 +62,12 @@ pub(super) struct Mode {
     lazy: bool,
 }
 
+impl Mode {
+    pub(super) fn is_lazy(&self) -> bool {
+        self.lazy
+    }
+}
+
 impl Param for Mode {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.lazy {
@@ -73,11 +79,11 @@ impl Param for Mode {
 
 pub(super) const MODES: [Mode; 2] = [Mode { lazy: false }, Mode { lazy: true }];
 
-const PAGE: u64 = 0x1000;
+pub(super) const PAGE: u64 = 0x1000;
 
 /// A range that takes pages of two sizes.
-const SIZE: u64 = 0x20_0000 + 2 * PAGE;
-const PADDR: u64 = 1 << 40;
+pub(super) const SIZE: u64 = 0x20_0000 + 2 * PAGE;
+pub(super) const PADDR: u64 = 1 << 40;
 
 struct Stopped;
 
@@ -87,7 +93,7 @@ impl Clock for Stopped {
     }
 }
 
-fn layer(domain: &Domain, mode: &Mode) -> Result<Arc<DmaDomain>> {
+pub(super) fn layer(domain: &Domain, mode: &Mode) -> Result<Arc<DmaDomain>> {
     let clock = Arc::new(Stopped, GFP_KERNEL)?;
     let dma = DmaDomain::new(domain, Settings::PER_CPU, clock)?;
     if mode.lazy {
@@ -97,7 +103,7 @@ fn layer(domain: &Domain, mode: &Mode) -> Result<Arc<DmaDomain>> {
 }
 
 /// What a failure must leave alone: IOVAs handed out, and ranges that wait.
-fn books(dma: &DmaDomain) -> (usize, usize) {
+pub(super) fn books(dma: &DmaDomain) -> (usize, usize) {
     let waiting = dma.queue().map_or(0, |queue| queue.len());
     (dma.iova().used(), waiting)
 }

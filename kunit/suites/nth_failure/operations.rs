@@ -30,6 +30,8 @@ pub(super) struct Operation {
     pub(super) warns: &'static [Op],
     /// What undoes the operation, if it is more than to bring the group home.
     pub(super) again: Option<Step>,
+    /// Whether it is about PASIDs.
+    pub(super) pasids: bool,
 }
 
 const PLAIN: Operation = Operation {
@@ -40,6 +42,7 @@ const PLAIN: Operation = Operation {
     forced: &[],
     warns: &[],
     again: None,
+    pasids: false,
 };
 
 fn attach_old(scene: &mut Scene) -> Result {
@@ -86,6 +89,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         name: "probe into a group in use",
         before: attach_old_with_pasid,
         run: |scene| scene.fixture.plug(scene.members),
+        pasids: true,
         ..PLAIN
     },
     Operation {
@@ -188,6 +192,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
             let endpoint = scene.fixture.endpoint(0)?;
             Ok(endpoint.attach_pasid(domain, scene.pasid, Some(handle))?)
         },
+        pasids: true,
         ..PLAIN
     },
     Operation {
@@ -199,6 +204,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
             endpoint.replace_pasid(domain, scene.pasid, handle)?;
             Ok(())
         },
+        pasids: true,
         ..PLAIN
     },
     Operation {
@@ -211,6 +217,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         },
         forced: &[Op::SetPasid],
         warns: &[Op::SetPasid],
+        pasids: true,
         ..PLAIN
     },
     Operation {
@@ -223,6 +230,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
             scene.fixture.endpoint(0)?.reset_done();
             Ok(())
         }),
+        pasids: true,
         ..PLAIN
     },
     Operation {
@@ -237,6 +245,7 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         },
         forced: &[Op::Attach, Op::SetPasid],
         warns: &[Op::Attach, Op::SetPasid],
+        pasids: true,
         ..PLAIN
     },
     Operation {
@@ -253,6 +262,38 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         run: |scene| {
             let group = scene.group()?.clone();
             scene.space.replace(&group)?;
+            Ok(())
+        },
+        ..PLAIN
+    },
+];
+
+/// Those that call no driver.
+pub(super) const OTHERS: [Operation; 4] = [
+    Operation {
+        name: "start of a driver's use",
+        run: |scene| scene.fixture.endpoint(0)?.use_default(),
+        ..PLAIN
+    },
+    Operation {
+        name: "end of a driver's use",
+        before: |scene| scene.fixture.endpoint(0)?.use_default(),
+        run: |scene| {
+            scene.fixture.endpoint(0)?.unuse_default();
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Operation {
+        name: "default domain to lazy",
+        run: |scene| scene.group()?.set_default_type(Some(DefaultType::DmaLazy)),
+        ..PLAIN
+    },
+    Operation {
+        name: "release of a device's claim",
+        before: |scene| Ok(scene.fixture.endpoint(0)?.claim(OWNER)?),
+        run: |scene| {
+            scene.fixture.endpoint(0)?.release_claim();
             Ok(())
         },
         ..PLAIN
