@@ -29,6 +29,9 @@ static void map_while_attached(const struct function *f, int iommufd, __u32 spac
 	arm(f, "r", "map", "ENOMEM");
 	gave(map(iommufd, space, SZ_2M, memory, SZ_2M), ENOMEM, "map with a failing driver");
 	check(disarm(f, "r") == 1, "the driver was asked to map");
+	arm(f, "r", "flush", "ENOSPC");
+	gave(map(iommufd, space, SZ_2M, memory, SZ_2M), ENOSPC, "map, and the flush fails");
+	check(disarm(f, "r") == 1, "the driver was asked to flush");
 	gave(map(iommufd, space, SZ_2M, memory, SZ_2M), 0, "map 2 MiB");
 	gave(unmap(iommufd, space, SZ_2M, SZ_4K), ENOENT, "unmap a part of it");
 	gave(unmap(iommufd, space, SZ_2M + SZ_4K, SZ_4K), ENOENT, "unmap a part further on");

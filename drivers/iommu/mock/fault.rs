@@ -29,6 +29,8 @@ pub(crate) enum Op {
     Group,
     /// [`Paging::map`](crate::iommu::Paging::map).
     Map,
+    /// [`Paging::unmap`](crate::iommu::Paging::unmap), which says so by unmapping nothing.
+    Unmap,
     /// [`Paging::sync_map`](crate::iommu::Paging::sync_map).
     SyncMap,
 }

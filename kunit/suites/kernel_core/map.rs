@@ -48,6 +48,7 @@ kunit_suite! {
     addresses_are_checked;
     mapped_pages_are_not_mapped_again;
     refused_new_mappings_are_undone;
+    failed_unmap_leaves_the_mapping;
 }
 
 const PAGE: usize = 0x1000;
@@ -195,5 +196,17 @@ fn refused_new_mappings_are_undone() -> Outcome {
     check_eq!(domain.iova_to_phys(0), 0);
     check_eq!(domain.iova_to_phys(0x2000), 0);
     domain.map(0, PADDR, 3 * PAGE, Prot::RW)?;
+    Ok(())
+}
+
+fn failed_unmap_leaves_the_mapping() -> Outcome {
+    let kernel = Kernel::new(1)?;
+    let domain = empty_domain(&kernel)?;
+    domain.map(0, PADDR, 3 * PAGE, Prot::RW)?;
+    (&kernel as &dyn Rig).fail(Rule::once(Op::Unmap, EIO))?;
+    check_eq!(domain.unmap(0, 3 * PAGE), 0);
+    check_eq!(domain.iova_to_phys(0x2000), PADDR + 0x2000);
+    check_eq!(domain.unmap(0, 3 * PAGE), 3 * PAGE);
+    check_eq!(domain.iova_to_phys(0x2000), 0);
     Ok(())
 }

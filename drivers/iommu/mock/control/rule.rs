@@ -45,19 +45,21 @@ enum Call {
     Attach,
     Detach,
     Map,
+    Unmap,
     Alloc,
     SetPasid,
+    Flush,
 }
 
-/// Calls by name; those without a value cannot fail in the plain family.
-const CALLS: &[(&str, Option<Call>)] = &[
-    ("attach", Some(Call::Attach)),
-    ("detach", Some(Call::Detach)),
-    ("map", Some(Call::Map)),
-    ("unmap", None),
-    ("alloc", Some(Call::Alloc)),
-    ("set_pasid", Some(Call::SetPasid)),
-    ("flush", None),
+/// Calls by name.
+const CALLS: &[(&str, Call)] = &[
+    ("attach", Call::Attach),
+    ("detach", Call::Detach),
+    ("map", Call::Map),
+    ("unmap", Call::Unmap),
+    ("alloc", Call::Alloc),
+    ("set_pasid", Call::SetPasid),
+    ("flush", Call::Flush),
 ];
 
 const LEAVES: &[(&str, Leave)] = &[
@@ -120,15 +122,19 @@ impl State {
         let op = match self.call {
             Call::Attach | Call::Detach => Op::Attach,
             Call::Map => Op::Map,
+            Call::Unmap => Op::Unmap,
             Call::Alloc => Op::Alloc,
             Call::SetPasid => Op::SetPasid,
+            // The only one that may fail: the driver tells the hardware of new mappings.
+            Call::Flush => Op::SyncMap,
         };
-        let name = name_of(CALLS, Some(self.call));
-        if op == Op::Map && self.member.is_some() {
+        let name = name_of(CALLS, self.call);
+        let of_domain = matches!(op, Op::Map | Op::Unmap | Op::SyncMap);
+        if of_domain && self.member.is_some() {
             let why = fmt!("arm: {name} is a call for a domain, not for a member");
             return Err(refuse(EINVAL, why));
         }
-        if matches!(op, Op::Map | Op::Alloc) && self.leave != Leave::Unchanged {
+        if (of_domain || op == Op::Alloc) && self.leave != Leave::Unchanged {
             let why = fmt!("arm: {name} can leave nothing but unchanged");
             return Err(refuse(EINVAL, why));
         }
@@ -136,7 +142,7 @@ impl State {
         let rule = match self.call {
             Call::Attach => rule.except(Kind::Blocked),
             Call::Detach => rule.towards(Kind::Blocked),
-            Call::Map | Call::Alloc | Call::SetPasid => rule,
+            Call::Map | Call::Unmap | Call::Alloc | Call::SetPasid | Call::Flush => rule,
         };
         let rule = match self.nth.checked_sub(1) {
             Some(skip) => rule.after(skip),
@@ -216,13 +222,11 @@ impl configfs::AttributeOperations<0> for RuleDir {
 
     fn show(this: &Self, page: &mut Page) -> Result<usize> {
         let call = this.state.lock().call;
-        text::show(page, fmt!("{}\n", name_of(CALLS, Some(call))))
+        text::show(page, fmt!("{}\n", name_of(CALLS, call)))
     }
 
     fn store(this: &Self, page: &[u8]) -> Result {
-        let written = Written::new("op", page)?;
-        let call = written.one_of(CALLS)?;
-        let call = call.ok_or_else(|| written.refuse(fmt!("no family can fail there yet")))?;
+        let call = Written::new("op", page)?.one_of(CALLS)?;
         this.configure(|state| state.call = call)
     }
 }

@@ -171,7 +171,10 @@ impl<U: Unit> Paging for PagingDomain<U> {
     }
 
     fn unmap(&self, iova: u64, page: u64, count: u64, gather: &mut Gather) -> u64 {
-        self.space.unmap(iova, page, count, gather)
+        match self.faults.hit(Op::Unmap, None, Some(Kind::Paging)) {
+            Some(_) => 0,
+            None => self.space.unmap(iova, page, count, gather),
+        }
     }
 
     fn iova_to_phys(&self, iova: u64) -> Option<u64> {
