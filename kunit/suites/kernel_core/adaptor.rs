@@ -10,6 +10,7 @@ use crate::{
         EndpointId,
         PagingFlags,
         Pasid,
+        Prot,
         Region,
         RegionKind, //
     },
@@ -21,7 +22,13 @@ use crate::{
             kunit_suite,
             Outcome,
             WarnCounter, //
-        }, //
+        },
+        new_mutex,
+        thread::{
+            Run,
+            Thread, //
+        },
+        Mutex, //
     },
     mark,
     mock::{
@@ -41,13 +48,24 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Relaxed, //
+        },
+        Arc, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
 };
 
 kunit_suite! {
     iommu_mock_kernel_adaptor over Families:
     instances_have_groups_of_their_own: each Setting in KERNEL;
     instance_goes_with_its_last_domain;
+    instance_waits_for_the_domains_of_others;
     device_without_a_default_domain_is_not_taken;
     without_a_blocked_domain_a_page_table_blocks: each Setting in KERNEL;
     without_pasid_domains_there_are_none_to_be_had;
@@ -79,6 +97,43 @@ fn instance_goes_with_its_last_domain() -> Outcome {
     drop(kernel);
     check!(domain.iova_to_phys(mark::IOVA) != 0);
     check_eq!(warnings.count(), 0);
+    Ok(())
+}
+
+/// Takes an instance away in a thread of its own.
+#[pin_data]
+struct Removal {
+    #[pin]
+    kernel: Mutex<Option<Kernel>>,
+    done: Atomic<bool>,
+}
+
+impl Run for Removal {
+    fn run(&self) {
+        let kernel = self.kernel.lock().take();
+        drop(kernel);
+        self.done.store(true, Relaxed);
+    }
+}
+
+fn instance_waits_for_the_domains_of_others() -> Outcome {
+    let kernel = Kernel::new(1)?;
+    let domain = UserDomain::alloc_as_others(kernel.endpoint(0)?, PagingFlags::default())?;
+    let init = pin_init!(Removal {
+        kernel <- new_mutex!(Some(kernel), "Removal::kernel"),
+        done: Atomic::new(false),
+    });
+    let removal = Arc::pin_init(init, GFP_KERNEL)?;
+    let thread = Thread::spawn(removal.clone())?;
+    fsleep(Delta::from_millis(20));
+    let waits = !removal.done.load(Relaxed);
+    // Its driver still works.
+    let mapped = domain.map(0, mark::next_page(), 0x1000, Prot::RW);
+    drop(domain);
+    drop(thread);
+    check!(waits, "the instance went before the domain");
+    check_eq!(mapped, Ok(()));
+    check!(removal.done.load(Relaxed));
     Ok(())
 }
 

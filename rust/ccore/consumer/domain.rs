@@ -32,7 +32,7 @@ use kernel::{
 pub(crate) struct UserDomain {
     raw: NonNull<bindings::iommu_domain>,
     domain: Arc<Domain>,
-    _iommu: Arc<Iommu>,
+    _iommu: Option<Arc<Iommu>>,
 }
 
 // SAFETY: The core's operations on a domain may run on any thread.
@@ -48,6 +48,24 @@ impl UserDomain {
     ///
     /// EOPNOTSUPP where `flags` ask for what there is not; else the driver's.
     pub(crate) fn alloc(endpoint: &Endpoint, flags: PagingFlags) -> Result<Arc<Self>> {
+        Self::new(endpoint, flags, Some(endpoint.iommu().clone()))
+    }
+
+    /// The same as somebody who knows nothing of the instance does it, as iommufd.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::alloc`].
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    pub(crate) fn alloc_as_others(endpoint: &Endpoint, flags: PagingFlags) -> Result<Arc<Self>> {
+        Self::new(endpoint, flags, None)
+    }
+
+    fn new(
+        endpoint: &Endpoint,
+        flags: PagingFlags,
+        iommu: Option<Arc<Iommu>>,
+    ) -> Result<Arc<Self>> {
         let flags = match flags.pasid {
             true => bindings::iommufd_hwpt_alloc_flags_IOMMU_HWPT_ALLOC_PASID,
             false => 0,
@@ -67,7 +85,7 @@ impl UserDomain {
         let this = Self {
             raw,
             domain: ours.domain().clone(),
-            _iommu: endpoint.iommu().clone(),
+            _iommu: iommu,
         };
         Ok(Arc::new(this, GFP_KERNEL)?)
     }
