@@ -9,14 +9,21 @@
 
 mod choose;
 mod compare;
+mod coverage;
 mod divergence;
+mod ops;
+mod pair;
+mod shrink;
 
 use self::{
-    choose::{
-        Model,
-        Op, //
-    },
+    coverage::Coverage,
     divergence::Divergence,
+    ops::Op,
+    pair::{
+        Answer,
+        Next,
+        Pair, //
+    },
 };
 use crate::{
     iommu::EndpointId,
@@ -25,6 +32,7 @@ use crate::{
         kunit::{
             check,
             note,
+            Failed,
             Outcome,
             WarnCounter, //
         },
@@ -35,173 +43,161 @@ use crate::{
         Rule, //
     },
     random::Random,
-    recorder::Event,
     rig::{
-        Core,
         DomainNo,
-        Rig,
-        Setting, //
+        Scene, //
     },
 };
-use kernel::prelude::*;
-
-/// Groups have 1 to this many devices.
-const MAX_MEMBERS: u32 = 6;
+use kernel::{
+    prelude::*,
+    time::{
+        Instant,
+        Monotonic, //
+    },
+};
 
 /// Operations on one pair of groups before both are torn down.
 const OPS_PER_GROUP: u32 = 400;
 
+/// In so many, everything must have been seen.
+const ENOUGH: u32 = 2_000;
+
 /// User domains of each side.
 const DOMAINS: usize = 3;
 
-/// Does `steps` operations from `seed` on both cores.
-pub(crate) fn run(seed: u64, steps: u32) -> Outcome {
-    note(fmt!(
-        "seed {seed}, {steps} operations; iommu_mock_kunit.seed={seed} repeats them"
-    ));
-    let warnings = WarnCounter::start()?;
-    let mut random = Random::new(seed);
-    let mut seen = [0u32; Divergence::ALL.len()];
-    let (mut done, mut succeeded, mut members) = (0, 0u32, 0);
-    while done < steps {
-        members = members % MAX_MEMBERS + 1;
-        let mut pair = Pair::new(members)?;
-        for _ in 0..OPS_PER_GROUP.min(steps - done) {
-            done += 1;
-            match pair.step(&mut random, &warnings) {
-                Ok(Next::GoOn { success }) => succeeded += u32::from(success),
-                Ok(Next::StartAfresh(divergence)) => {
-                    if let Some(count) = divergence.and_then(|d| seen.get_mut(d as usize)) {
-                        *count += 1;
+/// An operation, and what fails meanwhile.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    op: Op,
+    rule: Option<Rule>,
+}
+
+/// Operations after which the cores differ, in the order in which they were done.
+pub(crate) struct Difference {
+    members: u32,
+    steps: KVec<Step>,
+    failed: Failed,
+}
+
+impl Difference {
+    /// How many operations it took.
+    pub(crate) fn length(&self) -> usize {
+        self.steps.len()
+    }
+}
+
+/// A walk over groups of devices of one kind.
+pub(crate) struct Walk {
+    scene: Scene,
+    seed: u64,
+    steps: u32,
+    members: u32,
+    coverage: Coverage,
+    seen: [u32; Divergence::ALL.len()],
+}
+
+impl Walk {
+    /// `steps` operations from `seed` on both cores, on groups of up to `members` devices.
+    pub(crate) fn new(scene: Scene, members: u32, seed: u64, steps: u32) -> Self {
+        Self {
+            scene,
+            seed,
+            steps,
+            members,
+            coverage: Coverage::new(),
+            seen: [0; Divergence::ALL.len()],
+        }
+    }
+
+    /// Does them. A difference is printed with the fewest operations that show it.
+    pub(crate) fn run(mut self) -> Outcome {
+        let (seed, steps) = (self.seed, self.steps);
+        note(fmt!(
+            "seed {seed}, {steps} operations; iommu_mock_kunit.seed={seed} repeats them"
+        ));
+        let start = Instant::<Monotonic>::now();
+        if let Err(difference) = self.explore() {
+            return Err(self.shrink(difference));
+        }
+        let time = u64::try_from(start.elapsed().as_micros_ceil()).unwrap_or(u64::MAX);
+        let speed = (u64::from(steps) * 1_000_000).checked_div(time);
+        note(fmt!("{} operations a second", speed.unwrap_or(0)));
+        self.report()
+    }
+
+    /// Does them until the cores differ.
+    pub(crate) fn explore(&mut self) -> Result<(), Difference> {
+        let mut random = Random::new(self.seed);
+        let (mut done, mut members) = (0, 0);
+        while done < self.steps {
+            members = match members < self.members {
+                true => members + 1,
+                false => 1,
+            };
+            let mut steps = KVec::new();
+            let mut group = || {
+                let warnings = WarnCounter::start()?;
+                let mut pair = Pair::new(self.scene, members)?;
+                for _ in 0..OPS_PER_GROUP.min(self.steps - done) {
+                    done += 1;
+                    let step = pair.choose(&mut random);
+                    steps.push(step, GFP_KERNEL)?;
+                    let row = step.op.row();
+                    match pair.step(step, &warnings)? {
+                        Next::GoOn(end) => self.coverage.count(row, end),
+                        Next::StartAfresh(divergence) => {
+                            self.coverage.count(row, coverage::End::Last);
+                            if let Some(count) =
+                                divergence.and_then(|d| self.seen.get_mut(d as usize))
+                            {
+                                *count += 1;
+                            }
+                            break;
+                        }
                     }
-                    break;
                 }
-                Err(failed) => {
-                    note(fmt!(
-                        "at operation {done} of seed {seed}, {members} members"
-                    ));
-                    note(fmt!("operations, oldest first: {:?}", pair.recent));
-                    return Err(failed);
-                }
+                Ok(())
+            };
+            group().map_err(|failed| Difference {
+                members,
+                steps,
+                failed,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Says what was seen, and whether that is enough for so many operations.
+    fn report(&self) -> Outcome {
+        let enough = self.steps >= ENOUGH;
+        for (divergence, count) in Divergence::ALL.into_iter().zip(self.seen) {
+            if divergence.shows_in(self.scene) {
+                note(fmt!("{count:>7} x {}", divergence.name()));
+                // A divergence that never shows is not known to be one.
+                check!(
+                    count != 0 || !enough,
+                    "{} was never seen",
+                    divergence.name()
+                );
             }
         }
+        self.coverage.report(self.scene, enough)
     }
-    for (divergence, count) in Divergence::ALL.into_iter().zip(seen) {
-        note(fmt!("{count:>7} x {}", divergence.name()));
-        // A divergence that never shows is not known to be one.
-        check!(count != 0, "{} was never seen", divergence.name());
-    }
-    let percent = u64::from(succeeded) * 100 / u64::from(steps.max(1));
-    note(fmt!("{percent} % of the operations succeeded on both"));
-    check!(
-        percent >= 40,
-        "only {percent} % of the operations succeeded"
-    );
-    Ok(())
-}
-
-/// What to do after an operation.
-enum Next {
-    /// The cores agree.
-    GoOn {
-        /// The operation succeeded.
-        success: bool,
-    },
-    /// They differ as they should, or the group is gone.
-    StartAfresh(Option<Divergence>),
-}
-
-/// What one core did with an operation.
-#[derive(Debug)]
-struct Answer {
-    result: Result,
-    warned: u32,
-    events: KVec<Event>,
-}
-
-/// The same group under both cores.
-struct Pair {
-    ours: KBox<dyn Rig>,
-    kernel: KBox<dyn Rig>,
-    model: Model,
-    recent: [Option<Op>; 10],
-}
-
-impl Pair {
-    fn new(members: u32) -> Result<Self> {
-        let mut ours = Setting::new(Core::Ours, members).build()?;
-        let mut kernel = Setting::new(Core::Kernel, members).build()?;
-        for _ in 0..DOMAINS {
-            ours.domain()?;
-            kernel.domain()?;
-        }
-        Ok(Self {
-            ours,
-            kernel,
-            model: Model::new(members),
-            recent: [const { None }; 10],
-        })
-    }
-
-    fn step(&mut self, random: &mut Random, warnings: &WarnCounter) -> Outcome<Next> {
-        let op = self.model.choose(random);
-        self.recent.rotate_left(1);
-        if let Some(newest) = self.recent.last_mut() {
-            *newest = Some(op);
-        }
-        if random.chance(25) {
-            let rule = rule(random, op, self.model.members);
-            self.ours.fail(rule)?;
-            self.kernel.fail(rule)?;
-        }
-        let hits = self.ours.mock().faults().hits();
-        let ours = answer(&mut *self.ours, op, warnings);
-        let faulted = self.ours.mock().faults().hits() != hits;
-        let kernel = answer(&mut *self.kernel, op, warnings);
-
-        if let Some(expected) = Divergence::expected(op, &self.model, faulted, &ours, &kernel) {
-            let shown = expected.is_shown(&ours, &kernel);
-            check!(
-                shown,
-                "{op:?} should differ ({}); our core says {ours:?}, the kernel's {kernel:?}",
-                expected.name()
-            );
-            return Ok(Next::StartAfresh(Some(expected)));
-        }
-        self.compare(op, &ours, &kernel)?;
-        let success = ours.result.is_ok();
-        if success {
-            self.model.done(op);
-        }
-        match self.model.present.is_empty() {
-            true => Ok(Next::StartAfresh(None)),
-            false => Ok(Next::GoOn { success }),
-        }
-    }
-}
-
-/// Does an operation under one core, and takes its faults away.
-fn answer(rig: &mut dyn Rig, op: Op, warnings: &WarnCounter) -> Answer {
-    rig.recorder().clear();
-    let before = warnings.count();
-    let result = op.perform(rig);
-    let answer = Answer {
-        result,
-        warned: warnings.count() - before,
-        events: rig.recorder().take(),
-    };
-    rig.mock().faults().clear();
-    answer
 }
 
 /// A fault that a driver which keeps to its contract may have.
 fn rule(random: &mut Random, op: Op, members: u32) -> Rule {
     let call = match op {
         Op::AttachPasid { .. } | Op::ReplacePasid { .. } | Op::DetachPasid { .. } => Call::SetPasid,
+        Op::ResetPrepare { .. } | Op::ResetDone { .. } if random.chance(30) => Call::SetPasid,
+        Op::SetType { .. } => random.pick([Call::Attach, Call::Attach, Call::Alloc, Call::Map]),
         _ => Call::Attach,
     };
     let soft = errno::emediumtype();
-    let error = random.pick([ENOMEM, EIO, ENOSPC, EBUSY, ENODEV, soft]);
+    let error = match call {
+        Call::Attach | Call::SetPasid => random.pick([ENOMEM, EIO, ENOSPC, EBUSY, ENODEV, soft]),
+        _ => random.pick([ENOMEM, EIO, ENOSPC]),
+    };
     let leave = match call == Call::Attach && random.chance(10) {
         true => Leave::Fenced,
         false => Leave::Unchanged,
@@ -210,7 +206,7 @@ fn rule(random: &mut Random, op: Op, members: u32) -> Rule {
         .leaving(leave)
         .after(random.below(members.min(3)))
         .times(1 + random.below(2));
-    match random.chance(40) {
+    match call != Call::Map && random.chance(40) {
         true => rule.at(EndpointId(random.below(members))),
         false => rule,
     }

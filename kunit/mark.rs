@@ -49,17 +49,38 @@ pub(crate) fn mark(domain: &Domain) -> Result {
     domain.map(IOVA, next_page(), SIZE, Prot::RW)
 }
 
+/// The same for one that may have it, or have no page table.
+///
+/// # Errors
+///
+/// Those of [`Domain::map`].
+pub(crate) fn mark_once(domain: &Arc<Domain>) -> Result {
+    match domain.paging().is_none() || domain.iova_to_phys(IOVA).is_some() {
+        true => Ok(()),
+        false => mark(domain),
+    }
+}
+
 /// An IOVA layer that marks the default domains it adopts, and fails when told to.
 #[pin_data]
 pub(crate) struct MarkingPolicy {
     #[pin]
     fails: Mutex<Option<Error>>,
+    unmarked: Atomic<bool>,
 }
 
 impl MarkingPolicy {
     /// Makes one that does not fail.
     pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self { fails <- new_mutex!(None, "MarkingPolicy::fails") })
+        pin_init!(Self {
+            fails <- new_mutex!(None, "MarkingPolicy::fails"),
+            unmarked: Atomic::new(false),
+        })
+    }
+
+    /// Marks no more domains.
+    pub(crate) fn leave_unmarked(&self) {
+        self.unmarked.store(true, Relaxed);
     }
 
     /// Fails from now on with that error, or no longer.
@@ -80,7 +101,9 @@ impl DmaPolicy for MarkingPolicy {
         deferred_flush: bool,
     ) -> Result<Strictness> {
         self.check()?;
-        mark(domain)?;
+        if !self.unmarked.load(Relaxed) {
+            mark(domain)?;
+        }
         Ok(match deferred_flush {
             true => want,
             false => Strictness::Strict,

@@ -9,8 +9,12 @@ pub(crate) use kernel_core::Kernel;
 
 use crate::{
     iommu::{
+        DefaultType,
+        Domain,
         EndpointId,
-        Pasid, //
+        Pasid,
+        Region,
+        RegionKind, //
     },
     kapi::kunit::{
         check,
@@ -19,6 +23,7 @@ use crate::{
     },
     mark,
     mock::{
+        endpoint::EndpointConfig,
         fault::Rule,
         hw::Reach,
         shell::Mock, //
@@ -31,7 +36,8 @@ use crate::{
 };
 use kernel::{
     fmt,
-    prelude::*, //
+    prelude::*,
+    sync::Arc, //
 };
 
 /// A core under test.
@@ -43,12 +49,51 @@ pub(crate) enum Core {
     Kernel,
 }
 
+/// What the devices of a rig are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scene {
+    /// Platform devices that are not translated by default.
+    Untranslated,
+    /// Platform devices that are; that takes a kernel with a DMA layer.
+    Translated,
+    /// The same, and the last one has a range that firmware needs mapped 1:1.
+    Direct,
+    /// The same, and every second one is left to its former kernel until it is used, which the
+    /// kernel's core does if it was booted for a crash dump.
+    Deferred,
+    /// Devices that can be reset; under the kernel's core, PCI functions with ATS.
+    Resettable,
+}
+
+impl Scene {
+    /// What firmware needs in [`Scene::Direct`].
+    const RANGE: Region = Region {
+        start: 0x2000_0000,
+        size: 0x3000,
+        kind: RegionKind::Direct,
+    };
+
+    /// Makes endpoint `id` of a group of `members` what it is here.
+    fn wire(self, id: u32, members: u32, endpoint: &mut EndpointConfig) {
+        endpoint.max_pasids = PASIDS;
+        match self {
+            // Without this, kernels that have a DMA layer would translate.
+            Scene::Untranslated => endpoint.default_type = Some(DefaultType::Identity),
+            Scene::Translated | Scene::Resettable => (),
+            Scene::Direct => endpoint.region = Some(Self::RANGE).filter(|_| id + 1 == members),
+            Scene::Deferred => endpoint.deferred = id & 1 == 0,
+        }
+    }
+}
+
 /// What a case is run with.
 pub(crate) struct Setting {
     /// The core.
     pub(crate) core: Core,
     /// Members of the group.
     pub(crate) members: u32,
+    /// What they are.
+    pub(crate) scene: Scene,
 }
 
 impl Param for Setting {
@@ -63,14 +108,24 @@ impl Param for Setting {
 
 impl Setting {
     pub(crate) const fn new(core: Core, members: u32) -> Self {
-        Self { core, members }
+        Self {
+            core,
+            members,
+            scene: Scene::Untranslated,
+        }
+    }
+
+    /// The same with other devices.
+    pub(crate) fn scene(self, scene: Scene) -> Self {
+        Self { scene, ..self }
     }
 
     /// Builds what it says.
     pub(crate) fn build(&self) -> Result<KBox<dyn Rig>> {
+        let (members, scene) = (self.members, self.scene);
         match self.core {
-            Core::Ours => Ok(KBox::new(ours::Ours::new(self.members)?, GFP_KERNEL)?),
-            Core::Kernel => Ok(KBox::new(Kernel::new(self.members)?, GFP_KERNEL)?),
+            Core::Ours => Ok(KBox::new(ours::Ours::new(members, scene)?, GFP_KERNEL)?),
+            Core::Kernel => Ok(KBox::new(Kernel::of(members, scene)?, GFP_KERNEL)?),
         }
     }
 }
@@ -93,8 +148,8 @@ pub(crate) struct DomainNo(pub(crate) usize);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HandleNo(pub(crate) u64);
 
-/// One group of devices numbered from 0, with [`PASIDS`] PASIDs each, whose default domain is
-/// identity, behind a core. All goes away when dropped.
+/// One group of devices numbered from 0, with [`PASIDS`] PASIDs each, behind a core. All goes away
+/// when dropped.
 ///
 /// Errors are the core's own, with the soft one as [`Self::soft`].
 pub(crate) trait Rig {
@@ -166,6 +221,28 @@ pub(crate) trait Rig {
 
     /// Unplugs a device.
     fn unplug(&mut self, at: u32) -> Result;
+
+    /// Changes the type of the default domain, `None` for what suits the devices.
+    fn set_type(&mut self, wanted: Option<DefaultType>) -> Result;
+
+    /// That type.
+    fn default_type(&self) -> Result<DefaultType>;
+
+    /// Takes a look at the default domain, and marks it where it is not. The group must be on it.
+    fn look_home(&mut self) -> Result;
+
+    /// The default domain as of then; `None` before.
+    fn at_home(&self) -> Option<&Arc<Domain>>;
+
+    /// Begins a reset of a device.
+    fn reset_prepare(&mut self, at: u32) -> Result;
+
+    /// Ends it.
+    fn reset_done(&mut self, at: u32);
+
+    /// Does what a driver does before its device may do DMA, and what attaches it if that was
+    /// deferred. Whether it is attached then is not said.
+    fn use_dma(&mut self, at: u32) -> Result;
 }
 
 /// One more than the largest PASID of a device of a rig.

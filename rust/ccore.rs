@@ -39,6 +39,8 @@ mod ops;
 mod pci;
 mod platform;
 
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use consumer::is_kdump;
 pub(crate) use consumer::{
     Handle,
     LiveGroup,

@@ -2,118 +2,45 @@
 
 //! Which operation to do next, and how.
 
-use super::DOMAINS;
+use super::{
+    ops::Op,
+    DOMAINS, //
+};
 use crate::{
-    iommu::Pasid,
+    iommu::{
+        DefaultType,
+        Pasid, //
+    },
     random::Random,
     rig::{
         DomainNo,
         HandleNo,
-        Rig,
+        Scene,
         PASIDS, //
     },
 };
 use kernel::prelude::*;
 
-/// An operation. Devices are named by their place among those present.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Op {
-    Attach {
-        domain: DomainNo,
-        handle: Option<HandleNo>,
-    },
-    Replace {
-        domain: DomainNo,
-        handle: HandleNo,
-    },
-    Detach {
-        domain: DomainNo,
-    },
-    Claim,
-    Release,
-    ClaimDevice {
-        at: u32,
-        owner: u64,
-    },
-    ReleaseDevice {
-        at: u32,
-    },
-    Bind {
-        at: u32,
-    },
-    Unbind {
-        at: u32,
-    },
-    AttachPasid {
-        at: u32,
-        domain: DomainNo,
-        pasid: Pasid,
-    },
-    ReplacePasid {
-        at: u32,
-        domain: DomainNo,
-        pasid: Pasid,
-        handle: HandleNo,
-    },
-    DetachPasid {
-        at: u32,
-        domain: DomainNo,
-        pasid: Pasid,
-    },
-    Unplug {
-        at: u32,
-    },
-}
-
-impl Op {
-    /// Does it.
-    pub(super) fn perform(self, rig: &mut dyn Rig) -> Result {
-        match self {
-            Op::Attach { domain, handle } => rig.attach(domain, handle),
-            Op::Replace { domain, handle } => rig.replace(domain, handle),
-            Op::Detach { domain } => {
-                rig.detach(domain);
-                Ok(())
-            }
-            Op::Claim => rig.claim(),
-            Op::Release => {
-                rig.release();
-                Ok(())
-            }
-            Op::ClaimDevice { at, owner } => rig.claim_device(at, owner),
-            Op::ReleaseDevice { at } => {
-                rig.release_device(at);
-                Ok(())
-            }
-            Op::Bind { at } => rig.bind(at),
-            Op::Unbind { at } => {
-                rig.unbind(at);
-                Ok(())
-            }
-            Op::AttachPasid { at, domain, pasid } => rig.attach_pasid(at, domain, pasid),
-            Op::ReplacePasid {
-                at,
-                domain,
-                pasid,
-                handle,
-            } => rig.replace_pasid(at, domain, pasid, handle),
-            Op::DetachPasid { at, domain, pasid } => {
-                rig.detach_pasid(at, domain, pasid);
-                Ok(())
-            }
-            Op::Unplug { at } => rig.unplug(at),
-        }
-    }
+/// A device of the group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Present {
+    pub(super) id: u32,
+    /// A driver is bound to it.
+    pub(super) bound: bool,
+    /// Resets that were begun and not ended.
+    pub(super) resets: u32,
 }
 
 /// What the users of the group know of it.
 pub(super) struct Model {
     pub(super) members: u32,
-    /// Numbers of the devices present, and whether a driver is bound to each.
-    pub(super) present: KVec<(u32, bool)>,
+    pub(super) scene: Scene,
+    pub(super) present: KVec<Present>,
     pub(super) attached: Option<DomainNo>,
     /// What is attached came with a handle.
-    handle: bool,
+    pub(super) handle: bool,
+    /// The type of the default domain.
+    pub(super) home: Option<DefaultType>,
     /// Uses by kernel drivers. One whose end was refused goes on without a driver.
     pub(super) uses: u32,
     /// Claims not yet released.
@@ -123,21 +50,24 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(members: u32) -> Self {
+    pub(super) fn new(members: u32, scene: Scene) -> Result<Self> {
         let mut present = KVec::new();
         for id in 0..members {
-            let _ = present.push((id, false), GFP_KERNEL);
+            let (bound, resets) = (false, 0);
+            present.push(Present { id, bound, resets }, GFP_KERNEL)?;
         }
-        Self {
+        Ok(Self {
             members,
+            scene,
             present,
+            home: None,
             attached: None,
             handle: false,
             uses: 0,
             claims: 0,
             pasids: [None; PASIDS as usize],
             next_handle: 1,
-        }
+        })
     }
 
     /// Whether a user has anything attached.
@@ -148,9 +78,75 @@ impl Model {
     /// Chooses an operation that its caller may ask for, though it need not succeed.
     pub(super) fn choose(&mut self, random: &mut Random) -> Op {
         loop {
-            if let Some(op) = self.propose(random) {
+            let op = match self.scene != Scene::Untranslated && random.chance(40) {
+                true => self.propose_of_scene(random),
+                false => self.propose(random),
+            };
+            if let Some(op) = op.filter(|op| self.permits(*op)) {
                 return op;
             }
+        }
+    }
+
+    /// Whether a caller that keeps to the rules may ask for it.
+    pub(super) fn permits(&self, op: Op) -> bool {
+        let there = |at: u32| self.present.get(at as usize);
+        match op {
+            Op::Attach { .. } | Op::Replace { .. } | Op::Claim | Op::Release => {
+                !self.present.is_empty()
+            }
+            // A user detaches what it has attached.
+            Op::Detach { domain } => self.attached == Some(domain),
+            Op::DetachPasid { at, domain, pasid } => {
+                let used = self.pasids.get(pasid.get() as usize).copied().flatten();
+                there(at).is_some() && used == Some(domain)
+            }
+            // A PCI function is not a device of that driver.
+            Op::Bind { at } => {
+                self.scene != Scene::Resettable && there(at).is_some_and(|device| !device.bound)
+            }
+            Op::Unbind { at } => there(at).is_some_and(|device| device.bound),
+            Op::Unplug { at } => there(at).is_some_and(|device| !device.bound),
+            // Drivers use DMA while nobody else has the group.
+            Op::UseDma { at } => {
+                there(at).is_some()
+                    && !self.in_use()
+                    && self.claims == 0
+                    && self.home != Some(DefaultType::Identity)
+            }
+            Op::ClaimDevice { at, .. }
+            | Op::ReleaseDevice { at }
+            | Op::AttachPasid { at, .. }
+            | Op::ReplacePasid { at, .. }
+            | Op::ResetPrepare { at }
+            | Op::ResetDone { at } => there(at).is_some(),
+            Op::SetType { .. } => !self.present.is_empty(),
+        }
+    }
+
+    fn propose_of_scene(&mut self, random: &mut Random) -> Option<Op> {
+        let at = random.below(self.present.len() as u32);
+        let device = *self.present.get(at as usize)?;
+        match (self.scene, random.below(10)) {
+            (Scene::Deferred, 0..=6) => Some(Op::UseDma { at }),
+            // Not so often that the group is always busy.
+            (Scene::Resettable, 0..=2) => {
+                let resets = self.present.iter().any(|device| device.resets != 0);
+                Some(Op::ResetPrepare { at }).filter(|_| !resets || random.chance(30))
+            }
+            (Scene::Resettable, 3..=8) => {
+                Some(Op::ResetDone { at }).filter(|_| device.resets != 0 || random.chance(5))
+            }
+            // Of a group in use it is seldom possible.
+            _ if (self.in_use() || self.uses != 0 || self.claims != 0) && random.chance(60) => None,
+            _ => Some(Op::SetType {
+                wanted: random.pick([
+                    None,
+                    Some(DefaultType::Identity),
+                    Some(DefaultType::Dma),
+                    Some(DefaultType::DmaLazy),
+                ]),
+            }),
         }
     }
 
@@ -160,14 +156,12 @@ impl Model {
         let handle = HandleNo(self.next_handle);
         self.next_handle += 1;
         let used = self.pasids.iter().position(Option::is_some);
-        let (_, bound) = *self.present.get(at as usize)?;
         match random.below(32) {
             0..=4 => Some(Op::Attach {
                 domain,
                 handle: Some(handle).filter(|_| random.chance(60)),
             }),
             5..=9 => Some(Op::Replace { domain, handle }),
-            // A user detaches what it has attached.
             10..=13 => Some(Op::Detach {
                 domain: self.attached?,
             }),
@@ -178,8 +172,8 @@ impl Model {
             }),
             17..=18 => Some(Op::Release).filter(|_| self.claims != 0 || random.chance(10)),
             19 => Some(Op::ReleaseDevice { at }).filter(|_| self.claims != 0 || random.chance(20)),
-            20..=21 => Some(Op::Bind { at }).filter(|_| !bound),
-            22..=24 => Some(Op::Unbind { at }).filter(|_| bound),
+            20..=21 => Some(Op::Bind { at }),
+            22..=24 => Some(Op::Unbind { at }),
             25..=26 => Some(Op::AttachPasid {
                 at,
                 domain,
@@ -205,7 +199,7 @@ impl Model {
                     pasid: Pasid::new(used as u32).ok()?,
                 })
             }
-            _ => Some(Op::Unplug { at }).filter(|_| !bound && random.chance(20)),
+            _ => Some(Op::Unplug { at }).filter(|_| random.chance(20)),
         }
     }
 
@@ -250,6 +244,32 @@ impl Model {
             Op::Unplug { at } => {
                 let _ = self.present.remove(at as usize);
             }
+            Op::ResetPrepare { at } => self.count_reset(at, |resets| resets + 1),
+            Op::ResetDone { at } => self.count_reset(at, |resets| resets.saturating_sub(1)),
+            // What that changes is seen, not computed.
+            Op::SetType { .. } | Op::UseDma { .. } => (),
+        }
+    }
+
+    /// Notes the type of the default domain. Returns whether the group went to a new one.
+    pub(super) fn has_home(&mut self, home: DefaultType) -> bool {
+        let former = self.home.replace(home);
+        let moved =
+            former != self.home && (former, home) != (Some(DefaultType::Dma), DefaultType::DmaLazy);
+        if moved {
+            self.forget_attached();
+        }
+        moved
+    }
+
+    pub(super) fn is_in_reset(&self, at: u32) -> bool {
+        let device = self.present.get(at as usize);
+        device.is_some_and(|device| device.resets != 0)
+    }
+
+    fn count_reset(&mut self, at: u32, change: impl Fn(u32) -> u32) {
+        if let Some(device) = self.present.get_mut(at as usize) {
+            device.resets = change(device.resets);
         }
     }
 
@@ -269,7 +289,7 @@ impl Model {
 
     fn set_bound(&mut self, at: u32, bound: bool) {
         if let Some(device) = self.present.get_mut(at as usize) {
-            device.1 = bound;
+            device.bound = bound;
         }
     }
 

@@ -3,8 +3,8 @@
 //! Whether both cores did the same.
 
 use super::{
-    choose::Op,
     domains,
+    ops::Op,
     Answer,
     Pair, //
 };
@@ -14,7 +14,12 @@ use crate::{
         check,
         Outcome, //
     },
-    mock::hw::Reach,
+    mark,
+    mock::{
+        hw::Reach,
+        unit::FORMER_KERNEL, //
+    },
+    oracle,
     recorder::{
         Call,
         Event,
@@ -22,6 +27,7 @@ use crate::{
     },
     rig::{
         Rig,
+        Scene,
         PASIDS, //
     },
 };
@@ -33,6 +39,10 @@ enum Name {
     User(usize),
     Identity,
     Blocked,
+    /// The default domain, where it translates.
+    Home,
+    /// Where the kernel before this one sent it.
+    Former,
     Other,
 }
 
@@ -71,16 +81,16 @@ impl Pair {
                 "{op:?}: our core calls {our:?}, the kernel's {their:?}"
             );
         }
-        for (id, _) in &self.model.present {
-            let (our, their) = (place(here, here.truth(*id)), place(there, there.truth(*id)));
+        for id in self.model.present.iter().map(|device| device.id) {
+            let (our, their) = (place(here, here.truth(id)), place(there, there.truth(id)));
             check!(
                 our == their,
                 "{op:?}: device {id} is on {our:?} here, {their:?} there"
             );
             for number in 1..PASIDS {
                 let pasid = Pasid::new(number)?;
-                let our = place(here, here.pasid_truth(*id, pasid));
-                let their = place(there, there.pasid_truth(*id, pasid));
+                let our = place(here, here.pasid_truth(id, pasid));
+                let their = place(there, there.pasid_truth(id, pasid));
                 check!(
                     our == their,
                     "{op:?}: PASID {number} of device {id} is on {our:?} here, {their:?} there"
@@ -90,6 +100,10 @@ impl Pair {
         if !self.model.present.is_empty() && !matches!(op, Op::Unplug { .. }) {
             let (our, their) = (here.handle(), there.handle());
             check!(our == their, "{op:?}: handle {our:?} here, {their:?} there");
+            if self.model.scene != Scene::Untranslated {
+                let (our, their) = (here.default_type(), there.default_type());
+                check!(our == their, "{op:?}: type {our:?} here, {their:?} there");
+            }
         }
         Ok(())
     }
@@ -98,14 +112,16 @@ impl Pair {
 fn said(rig: &dyn Rig, answer: &Answer) -> Said {
     match answer.result {
         Ok(()) => Said::Done,
-        Err(error) if error == rig.soft() && refused_softly(answer) => Said::Soft,
+        Err(error) if error == rig.soft() && was_refused(answer) => Said::Soft,
+        // A hard EINVAL, which the adaptor must not pass on as it is.
+        Err(EINVAL) if was_refused(answer) => Said::Failed(ENODEV),
         Err(error) => Said::Failed(error),
     }
 }
 
 /// Whether the driver was asked at all: the kernel's soft error is EINVAL, which also has other
 /// meanings.
-fn refused_softly(answer: &Answer) -> bool {
+fn was_refused(answer: &Answer) -> bool {
     answer.events.iter().any(|event| match event.call {
         Call::Attach { done, .. } => !done,
         Call::Probe | Call::Release => false,
@@ -147,10 +163,11 @@ fn name(rig: &dyn Rig, tag: Tag) -> Name {
     }
     let mock = rig.mock();
     let is = |domain: Option<&kernel::sync::Arc<_>>| domain.map(Tag::of) == Some(tag);
-    match (is(mock.identity()), is(mock.blocked())) {
-        (true, _) => Name::Identity,
-        (_, true) => Name::Blocked,
-        (false, false) => Name::Other,
+    match (is(mock.identity()), is(mock.blocked()), is(rig.at_home())) {
+        (true, ..) => Name::Identity,
+        (_, true, _) => Name::Blocked,
+        (.., true) => Name::Home,
+        (..) => Name::Other,
     }
 }
 
@@ -161,8 +178,15 @@ fn place(rig: &dyn Rig, truth: Reach) -> Name {
     if truth == rig.home() {
         return Name::Identity;
     }
+    if truth == Reach::Memory(FORMER_KERNEL + mark::IOVA) {
+        return Name::Former;
+    }
+    let at_home = rig
+        .at_home()
+        .is_some_and(|home| oracle::reach(home) == truth);
     match domains().find(|domain| rig.reach(*domain) == truth) {
         Some(domain) => Name::User(domain.0),
+        None if at_home => Name::Home,
         None => Name::Other,
     }
 }

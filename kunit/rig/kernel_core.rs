@@ -6,6 +6,7 @@ use super::{
     DomainNo,
     HandleNo,
     Rig,
+    Scene,
     PASIDS, //
 };
 use crate::{
@@ -26,6 +27,7 @@ use crate::{
     fixture::check_tame,
     iommu::{
         DefaultType,
+        Domain,
         EndpointId,
         PagingFlags,
         Pasid,
@@ -65,6 +67,7 @@ use kernel::{
 pub(crate) struct Kernel {
     endpoints: KVec<Endpoint>,
     domains: KVec<Option<Arc<UserDomain>>>,
+    home: Option<Arc<Domain>>,
     driver: Pin<KBox<UserDriver>>,
     mock: Arc<dyn Mock>,
     recorder: Arc<Recorder>,
@@ -74,9 +77,25 @@ pub(crate) struct Kernel {
 impl Kernel {
     /// One group of `members` ordinary devices, plugged in.
     pub(crate) fn new(members: u32) -> Result<Self> {
-        let mut kernel = Self::with(families::config(), members, |_, _| ())?;
+        Self::of(members, Scene::Untranslated)
+    }
+
+    /// One group of `members` such devices, plugged in. ENODEV where there are too few.
+    pub(crate) fn of(members: u32, scene: Scene) -> Result<Self> {
+        let mut kernel = Self::with(families::config(), members, |id, endpoint| {
+            endpoint.default_type = None;
+            scene.wire(id, members, endpoint);
+        })?;
+        // Before the first is claimed and not to be had any more.
+        let mut functions = KVec::new();
         for id in 0..members {
-            kernel.plug(id)?;
+            functions.push(PciAddress::with_ats(id), GFP_KERNEL)?;
+        }
+        for (id, function) in (0..).zip(functions) {
+            match scene {
+                Scene::Resettable => kernel.plug_pci(id, function.ok_or(ENODEV)?)?,
+                _ => kernel.plug(id)?,
+            }
         }
         kernel.recorder.clear();
         Ok(kernel)
@@ -110,6 +129,7 @@ impl Kernel {
         Ok(Self {
             endpoints: KVec::new(),
             domains: KVec::new(),
+            home: None,
             driver,
             mock: instance.mock,
             recorder,
@@ -286,6 +306,41 @@ impl Rig for Kernel {
     fn unplug(&mut self, at: u32) -> Result {
         self.endpoints.remove(at as usize).map_err(|_| ENODEV)?;
         Ok(())
+    }
+
+    fn set_type(&mut self, wanted: Option<DefaultType>) -> Result {
+        self.group()?.set_default_type(wanted)
+    }
+
+    fn default_type(&self) -> Result<DefaultType> {
+        self.group()?.default_type()
+    }
+
+    fn look_home(&mut self) -> Result {
+        let members = self.group()?.members()?;
+        self.home = match members.first().map(|member| &member.believed) {
+            Some(Believed::On(domain)) => Some(domain.clone()),
+            _ => None,
+        };
+        self.home.as_ref().map_or(Ok(()), mark::mark_once)
+    }
+
+    fn at_home(&self) -> Option<&Arc<Domain>> {
+        self.home.as_ref()
+    }
+
+    fn reset_prepare(&mut self, at: u32) -> Result {
+        self.endpoint(at)?.reset_prepare()
+    }
+
+    fn reset_done(&mut self, at: u32) {
+        if let Ok(endpoint) = self.endpoint(at) {
+            endpoint.reset_done();
+        }
+    }
+
+    fn use_dma(&mut self, at: u32) -> Result {
+        self.endpoint(at)?.use_dma()
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     DomainNo,
     HandleNo,
     Rig,
-    PASIDS, //
+    Scene, //
 };
 use crate::{
     fixture::{
@@ -18,10 +18,12 @@ use crate::{
         Owner, //
     },
     iommu::{
+        DefaultType,
         Domain,
         Pasid, //
     },
     kapi::errno,
+    mark,
     mock::{
         hw::Reach,
         shell::Mock, //
@@ -42,17 +44,25 @@ use kernel::{
 pub(super) struct Ours {
     fixture: Fixture,
     domains: KVec<Option<Arc<Domain>>>,
+    home: Option<Arc<Domain>>,
 }
 
 impl Ours {
-    pub(super) fn new(members: u32) -> Result<Self> {
-        let mut setup = Setup::ordinary(members)?.without_dma();
-        for at in 0..setup.endpoints.len() {
-            setup = setup.endpoint(at, |endpoint| endpoint.max_pasids = PASIDS);
+    pub(super) fn new(members: u32, scene: Scene) -> Result<Self> {
+        let mut setup = Setup::ordinary(members)?.system(DefaultType::DmaLazy);
+        for (id, endpoint) in (0..).zip(&mut setup.endpoints) {
+            scene.wire(id, members, endpoint);
         }
+        if scene == Scene::Untranslated {
+            setup = setup.without_dma();
+        }
+        let fixture = setup.probe()?;
+        // What a default domain is marked by must not meet a fault.
+        fixture.policy().leave_unmarked();
         Ok(Self {
-            fixture: setup.probe()?,
+            fixture,
             domains: KVec::new(),
+            home: None,
         })
     }
 
@@ -187,5 +197,37 @@ impl Rig for Ours {
 
     fn unplug(&mut self, at: u32) -> Result {
         self.fixture.unplug(at as usize).map(|_| ())
+    }
+
+    fn set_type(&mut self, wanted: Option<DefaultType>) -> Result {
+        self.fixture.group()?.set_default_type(wanted)
+    }
+
+    fn default_type(&self) -> Result<DefaultType> {
+        self.fixture.group()?.lock().default_type().ok_or(EINVAL)
+    }
+
+    fn look_home(&mut self) -> Result {
+        self.home = self.fixture.group()?.lock().default().cloned();
+        self.home.as_ref().map_or(Ok(()), mark::mark_once)
+    }
+
+    fn at_home(&self) -> Option<&Arc<Domain>> {
+        self.home.as_ref()
+    }
+
+    fn reset_prepare(&mut self, at: u32) -> Result {
+        Ok(self.fixture.endpoint(at as usize)?.reset_prepare()?)
+    }
+
+    fn reset_done(&mut self, at: u32) {
+        if let Ok(endpoint) = self.fixture.endpoint(at as usize) {
+            endpoint.reset_done();
+        }
+    }
+
+    fn use_dma(&mut self, at: u32) -> Result {
+        let _ = self.fixture.endpoint(at as usize)?.attach_deferred();
+        Ok(())
     }
 }

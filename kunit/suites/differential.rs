@@ -3,7 +3,11 @@
 //! Our core beside the kernel's.
 
 use crate::{
-    differential::run,
+    ccore::{
+        is_kdump,
+        PciAddress, //
+    },
+    differential::Walk,
     effort,
     families::{
         self,
@@ -15,11 +19,13 @@ use crate::{
     },
     kapi::kunit::{
         check,
-        fails,
         kunit_suite,
+        quietly,
+        skip,
         Outcome,
         Param, //
     },
+    rig::Scene,
     seed,
 };
 use kernel::fmt;
@@ -29,6 +35,23 @@ kunit_suite! {
     both_cores_agree_for_a_while;
     both_cores_agree_for_long: slow;
     comparison_finds_a_defect: each Planting in PLANTINGS;
+    difference_is_shrunk_to_its_cause;
+}
+
+kunit_suite! {
+    iommu_mock_differential_vm over Families:
+    type_of_the_default_domain;
+    direct_mappings;
+    resets;
+    deferred_attach;
+}
+
+/// The largest group, and the most PCI functions that a guest needs.
+const MEMBERS: u32 = 6;
+const FUNCTIONS: u32 = 3;
+
+fn untranslated(steps: u32) -> Walk {
+    Walk::new(Scene::Untranslated, MEMBERS, seed(), steps)
 }
 
 /// A defect that the comparison must find.
@@ -53,14 +76,12 @@ const PLANTINGS: [Planting; 9] = [
 ];
 
 fn both_cores_agree_for_a_while() -> Outcome {
-    run(seed(), families::operations(20_000, 4_000)?)
+    untranslated(families::operations(20_000, 4_000)?).run()
 }
 
 fn both_cores_agree_for_long() -> Outcome {
-    run(
-        seed(),
-        families::operations(10_000, 1_000)?.saturating_mul(effort()),
-    )
+    let steps = families::operations(10_000, 1_000)?;
+    untranslated(steps.saturating_mul(effort())).run()
 }
 
 fn comparison_finds_a_defect(planting: &Planting) -> Outcome {
@@ -68,7 +89,60 @@ fn comparison_finds_a_defect(planting: &Planting) -> Outcome {
         families::needs_pasids()?;
     }
     let _planted = Planted::new(planting.0);
-    let found = fails(|| run(seed(), 20_000));
+    let found = quietly(|| untranslated(20_000).explore().is_err());
     check!(found, "both cores agree in spite of {:?}", planting.0);
     Ok(())
+}
+
+/// An unwind takes two members, one that fails, and nothing else.
+fn difference_is_shrunk_to_its_cause() -> Outcome {
+    let _planted = Planted::new(Defect::UnwindSkipped);
+    let mut walk = untranslated(20_000);
+    let Err(difference) = quietly(|| walk.explore()) else {
+        check!(false, "both cores agree in spite of a defect");
+        return Ok(());
+    };
+    let length = difference.length();
+    let shortest = quietly(|| walk.shortest(difference));
+    check!(shortest <= 2, "{shortest} of {length} operations are left");
+    Ok(())
+}
+
+/// Skips the case where the kernel cannot translate by default.
+fn needs_dma_layer() -> Outcome {
+    match cfg!(CONFIG_IOMMU_DMA) {
+        true => Ok(()),
+        false => Err(skip(c"no DMA layer")),
+    }
+}
+
+fn in_scene(scene: Scene, members: u32) -> Outcome {
+    let steps = families::operations(250, 10)?.saturating_mul(effort());
+    Walk::new(scene, members, seed(), steps).run()
+}
+
+fn type_of_the_default_domain() -> Outcome {
+    needs_dma_layer()?;
+    in_scene(Scene::Translated, MEMBERS)
+}
+
+fn direct_mappings() -> Outcome {
+    needs_dma_layer()?;
+    in_scene(Scene::Direct, MEMBERS)
+}
+
+fn resets() -> Outcome {
+    needs_dma_layer()?;
+    match PciAddress::with_ats(FUNCTIONS - 1) {
+        Some(_) => in_scene(Scene::Resettable, FUNCTIONS),
+        None => Err(skip(c"no PCI functions with ATS")),
+    }
+}
+
+fn deferred_attach() -> Outcome {
+    needs_dma_layer()?;
+    match is_kdump() {
+        true => in_scene(Scene::Deferred, MEMBERS),
+        false => Err(skip(c"not booted for a crash dump")),
+    }
 }

@@ -7,14 +7,20 @@
 //! can be asked of a [`LiveGroup`] only.
 
 mod attach;
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod default;
 mod domain;
 mod driver;
 mod handle;
 mod owner;
 mod pasid;
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod reset;
 mod uses;
 
 pub(crate) use attach::LiveGroup;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use default::is_kdump;
 pub(crate) use domain::UserDomain;
 pub(crate) use driver::UserDriver;
 pub(crate) use handle::Handle;

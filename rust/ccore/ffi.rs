@@ -126,3 +126,44 @@ unsafe extern "C" {
         handle: *mut bindings::iommu_attach_handle,
     ) -> c_int;
 }
+
+// Declared in `linux/crash_dump.h`.
+#[cfg(all(IOMMU_MOCK_KUNIT, CONFIG_CRASH_DUMP))]
+unsafe extern "C" {
+    /// Where a kernel that crashed has left its state; all ones if there was none. Written while
+    /// the kernel boots.
+    pub(super) safe static elfcorehdr_addr: u64;
+}
+
+// `kunit/helpers/consumer.c`.
+#[allow(improper_ctypes)]
+#[cfg(IOMMU_MOCK_KUNIT)]
+unsafe extern "C" {
+    /// Writes the type of the default domain of a device's group.
+    #[link_name = "iommu_mock_kunit_group_type_store"]
+    pub(super) fn group_type_store(dev: *mut bindings::device, kind: *const c_char) -> isize;
+
+    /// Reads it.
+    #[link_name = "iommu_mock_kunit_group_type_show"]
+    pub(super) fn group_type_show(
+        dev: *mut bindings::device,
+        kind: *mut c_char,
+        size: usize,
+    ) -> isize;
+
+    /// Tries to map a page for the DMA of a device, and unmaps it.
+    #[link_name = "iommu_mock_kunit_use_dma"]
+    pub(super) fn use_dma(dev: *mut bindings::device) -> c_int;
+
+    /// `pci_dev_reset_iommu_prepare()`, which only knows of functions with ATS.
+    #[link_name = "iommu_mock_kunit_reset_prepare"]
+    pub(super) fn reset_prepare(dev: *mut bindings::device) -> c_int;
+
+    /// `pci_dev_reset_iommu_done()`.
+    #[link_name = "iommu_mock_kunit_reset_done"]
+    pub(super) fn reset_done(dev: *mut bindings::device);
+
+    /// Where the so many-th PCI function with ATS and without driver is, or `u32::MAX`.
+    #[link_name = "iommu_mock_kunit_ats_function"]
+    pub(super) safe fn ats_function(nth: u32) -> u32;
+}

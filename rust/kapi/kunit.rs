@@ -210,8 +210,14 @@ static EXPECTED: Atomic<bool> = Atomic::new(false);
 
 /// Runs `body` and returns whether it failed, without the running case being failed by that.
 pub(crate) fn fails(body: impl FnOnce() -> Outcome) -> bool {
+    quietly(|| body().is_err())
+}
+
+/// Runs `body`; the running case is not failed by what fails there, and nothing is printed.
+pub(crate) fn quietly<T>(body: impl FnOnce() -> T) -> T {
+    let outer = EXPECTED.load(Relaxed);
     EXPECTED.store(true, Relaxed);
-    let failed = body().is_err();
-    EXPECTED.store(false, Relaxed);
-    failed
+    let result = body();
+    EXPECTED.store(outer, Relaxed);
+    result
 }

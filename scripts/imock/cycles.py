@@ -31,9 +31,19 @@ VM_GLOBS = (
     "iommu_mock_*_walk",
 )
 
+# PCI functions that have ATS, each behind a port of its own, and no driver here.
+ATS_FUNCTIONS = 3
+ATS_DEVICES = [
+    *(f"pcie-root-port,id=port{n},chassis={n},addr={16 + n}" for n in range(ATS_FUNCTIONS)),
+    *(f"virtio-rng-pci,bus=port{n},ats=on,disable-legacy=on" for n in range(ATS_FUNCTIONS)),
+]
 
-def _test_params(settings: Settings, vm: bool) -> list[str]:
-    """The VM is emulated and checks locks: a tenth of the repetitions there."""
+
+def test_params(settings: Settings, vm: bool) -> list[str]:
+    """EFFORT and SEED as module parameters.
+
+    The VM is emulated and checks locks: a tenth of the repetitions there.
+    """
     params = [p for p in settings.test_params() if not vm or not p.startswith("effort=")]
     if vm:
         params.append(f"effort={max(1, (settings.effort or 100) // VM_EFFORT_DIVISOR)}")
@@ -50,7 +60,7 @@ def run(session: Session, vm: bool) -> Tally:
         "SUITES": " ".join(VM_GLOBS) if vm else "",
         "PARAMS": "endpoints=4 group_size=2",
         "GROUPS_EXPECTED": 2,
-        "TEST_PARAMS": " ".join(_test_params(session.settings, vm)),
+        "TEST_PARAMS": " ".join(test_params(session.settings, vm)),
     }
     kernel, modules = session.modules("x86" if vm else "uml")
     place = "the x86-64 VM" if vm else "UML"
@@ -58,7 +68,8 @@ def run(session: Session, vm: bool) -> Tally:
     guest = Guest(kernel, vm, name, "cycles", modules, conf,
                   ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=2M"]
                   # Emulation with lock checking is slow enough.
-                  + (["kunit.filter=speed>slow"] if vm else []))
+                  + (["kunit.filter=speed>slow"] if vm else []),
+                  devices=ATS_DEVICES if vm else [])
     with Step(f"{count} cycles of load, run, unload in {place}, with suites in every fifth") as step:
         result = guest.run(VM_TIMEOUT if vm else UML_TIMEOUT,
                            lambda line: step.progress(line or ""))

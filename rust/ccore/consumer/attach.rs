@@ -139,6 +139,12 @@ impl<'a> LiveGroup<'a> {
         uses.has_handle(self.find_handle().unwrap_or(core::ptr::null_mut()), handle);
     }
 
+    /// The device of the endpoint that it is borrowed from.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    pub(super) fn member(&self) -> *mut bindings::device {
+        self.0.device()
+    }
+
     pub(super) fn uses(&self) -> Guard<'a, Uses> {
         self.0.group().uses().lock()
     }

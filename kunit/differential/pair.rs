@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same group under both cores.
+
+use super::{
+    choose::Model,
+    coverage::End,
+    divergence::Divergence,
+    ops::Op,
+    rule,
+    Step,
+    DOMAINS, //
+};
+use crate::{
+    kapi::kunit::{
+        check,
+        Outcome,
+        WarnCounter, //
+    },
+    mark,
+    mock::{
+        hw::Reach,
+        unit::FORMER_KERNEL, //
+    },
+    random::Random,
+    recorder::Event,
+    rig::{
+        Core,
+        Rig,
+        Scene,
+        Setting, //
+    },
+};
+use kernel::prelude::*;
+
+/// What to do after an operation.
+pub(super) enum Next {
+    /// The cores agree.
+    GoOn(End),
+    /// They differ as they should, or the group is gone.
+    StartAfresh(Option<Divergence>),
+}
+
+/// What one core did with an operation.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) result: Result,
+    pub(super) warned: u32,
+    pub(super) events: KVec<Event>,
+}
+
+/// See the module.
+pub(super) struct Pair {
+    pub(super) ours: KBox<dyn Rig>,
+    pub(super) kernel: KBox<dyn Rig>,
+    pub(super) model: Model,
+}
+
+impl Pair {
+    pub(super) fn new(scene: Scene, members: u32) -> Result<Self> {
+        let mut ours = Setting::new(Core::Ours, members).scene(scene).build()?;
+        let mut kernel = Setting::new(Core::Kernel, members).scene(scene).build()?;
+        for _ in 0..DOMAINS {
+            ours.domain()?;
+            kernel.domain()?;
+        }
+        let mut pair = Self {
+            ours,
+            kernel,
+            model: Model::new(members, scene)?,
+        };
+        pair.look_home()?;
+        Ok(pair)
+    }
+
+    /// What to do next.
+    pub(super) fn choose(&mut self, random: &mut Random) -> Step {
+        let op = self.model.choose(random);
+        let fails = random.chance(25);
+        Step {
+            op,
+            rule: fails.then(|| rule(random, op, self.model.members)),
+        }
+    }
+
+    /// Does it on both, and compares.
+    pub(super) fn step(&mut self, step: Step, warnings: &WarnCounter) -> Outcome<Next> {
+        let op = step.op;
+        if let Some(rule) = step.rule {
+            self.ours.fail(rule)?;
+            self.kernel.fail(rule)?;
+        }
+        let deferred = self.is_deferred();
+        let hits = self.ours.mock().faults().hits();
+        let ours = answer(&mut *self.ours, op, warnings);
+        let faulted = self.ours.mock().faults().hits() != hits;
+        let kernel = answer(&mut *self.kernel, op, warnings);
+
+        let expected = Divergence::expected(op, &self.model, faulted, deferred, &ours);
+        if let Some(expected) = expected {
+            let shown = expected.is_shown(&ours, &kernel);
+            check!(
+                shown,
+                "{op:?} should differ ({}); our core says {ours:?}, the kernel's {kernel:?}",
+                expected.name()
+            );
+            return Ok(Next::StartAfresh(Some(expected)));
+        }
+        let success = ours.result.is_ok();
+        if success {
+            self.model.done(op);
+        }
+        if matches!(op, Op::SetType { .. }) && success {
+            self.look_home()?;
+        }
+        self.compare(op, &ours, &kernel)?;
+        match self.model.present.is_empty() {
+            true => Ok(Next::StartAfresh(None)),
+            false => Ok(Next::GoOn(match (ours.warned, success) {
+                (1.., _) => End::Warned,
+                (0, true) => End::Done,
+                (0, false) if faulted => End::Failed,
+                (0, false) => End::Refused,
+            })),
+        }
+    }
+
+    /// Gets to know the default domains, unless they are what they were.
+    fn look_home(&mut self) -> Result {
+        if self.model.scene != Scene::Untranslated && self.model.has_home(self.ours.default_type()?)
+        {
+            self.ours.look_home()?;
+            self.kernel.look_home()?;
+        }
+        Ok(())
+    }
+
+    fn is_deferred(&self) -> bool {
+        let former = Reach::Memory(FORMER_KERNEL + mark::IOVA);
+        let mut ids = self.model.present.iter().map(|device| device.id);
+        self.model.scene == Scene::Deferred && ids.any(|id| self.ours.truth(id) == former)
+    }
+}
+
+/// Does an operation under one core, and takes its faults away.
+fn answer(rig: &mut dyn Rig, op: Op, warnings: &WarnCounter) -> Answer {
+    rig.recorder().clear();
+    let before = warnings.count();
+    let result = op.perform(rig);
+    let answer = Answer {
+        result,
+        warned: warnings.count() - before,
+        events: rig.recorder().take(),
+    };
+    rig.mock().faults().clear();
+    answer
+}
