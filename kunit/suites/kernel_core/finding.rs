@@ -25,6 +25,7 @@ use crate::{
         check,
         check_eq,
         kunit_suite,
+        skip,
         Outcome,
         WarnCounter, //
     },
@@ -49,6 +50,7 @@ use crate::{
         HandleNo,
         Kernel,
         Rig,
+        Scene,
         Setting,
         SETTINGS, //
     },
@@ -63,6 +65,7 @@ kunit_suite! {
     pasid_moves_for_the_core_only: each Setting in KERNEL;
     pasid_of_our_core_moves_for_real: each Setting in KERNEL;
     driver_binds_to_a_device_on_a_users_domain: each Setting in SETTINGS;
+    group_stays_busy_when_a_member_leaves_in_a_reset;
 }
 
 /// Fails the case unless the kernel's core still does what was found.
@@ -236,4 +239,36 @@ fn driver_binds_to_a_device_on_a_users_domain(setting: &Setting) -> Outcome {
     rig.detach(domain);
     check_eq!(warnings.count(), 1);
     rig.check_all(setting.members, rig.home())
+}
+
+/// Only the VM has PCI functions with ATS.
+fn group_stays_busy_when_a_member_leaves_in_a_reset() -> Outcome {
+    if ccore::PciAddress::with_ats(1).is_none() {
+        return Err(skip(c"no PCI functions with ATS"));
+    }
+    let warnings = WarnCounter::start()?;
+    for core in [Core::Kernel, Core::Ours] {
+        let mut rig = Setting::new(core, 2).scene(Scene::Resettable).build()?;
+        let domain = rig.domain()?;
+        rig.reset_prepare(0)?;
+        check_eq!(rig.attach(domain, None), Err(EBUSY));
+        rig.unplug(0)?;
+        // Nobody is left who could end it.
+        match core {
+            Core::Kernel => {
+                let busy = rig.attach(domain, None) == Err(EBUSY);
+                found(busy, "the group is busy for good")?;
+                check_eq!(rig.replace(domain, HandleNo(1)), Err(EBUSY));
+                check_eq!(rig.claim(), Err(EBUSY));
+                check_eq!(rig.attach_pasid(0, domain, Pasid::new(1)?), Err(EBUSY));
+            }
+            Core::Ours => {
+                check_eq!(rig.attach(domain, None), Ok(()));
+                check_eq!(rig.truth(1), rig.reach(domain));
+                rig.detach(domain);
+            }
+        }
+    }
+    check_eq!(warnings.count(), 0);
+    Ok(())
 }
