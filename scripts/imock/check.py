@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from . import (configfs, consumers, cycles, demo, initramfs, lanes, lint, modules, packages,
-               source, suites)
+from . import (configfs, consumers, cycles, demo, foreign, initramfs, lanes, lint, modules, oops,
+               packages, source, suites)
 from .session import Session
 from .tally import Tally
 from .ui import Step, duration, say
@@ -46,6 +46,8 @@ def run(session: Session) -> int:
         ("consumers in the VM", lambda: consumers.run(session)),
         ("1,000 cycles in UML", lambda: cycles.run(session, False)),
         ("configfs in the VM", lambda: configfs.run(session, True)),
+        ("another IOMMU in the VM", lambda: foreign.run(session)),
+        ("a finding that oopses in the VM", lambda: oops.run(session)),
         ("demo", lambda: demo.check(session)),
     ]
     if session.settings.ksrc is None:
