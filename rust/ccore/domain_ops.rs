@@ -242,12 +242,11 @@ unsafe extern "C" fn unmap_pages(
 
 /// # Safety
 ///
-/// Called by the core.
+/// Called by the core, in any context: the DMA layer calls it from a timer and with interrupts off.
 unsafe extern "C" fn flush_iotlb_all(domain: *mut bindings::iommu_domain) {
     // SAFETY: This is an operation of `PAGING`.
     if let Ok(table) = unsafe { table(domain) } {
-        let aperture = table.aperture();
-        table.sync(&Gather::over(aperture.first, aperture.last, 0));
+        table.forget_all();
     }
 }
 

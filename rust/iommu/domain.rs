@@ -165,6 +165,12 @@ pub(crate) trait Paging: Send + Sync {
     /// Makes the hardware forget what `gather` collected.
     fn sync(&self, gather: &Gather);
 
+    /// Makes the hardware forget everything of the table before its next access. Any context: a
+    /// table whose [`Self::sync`] may sleep has a way of its own.
+    fn forget_all(&self) {
+        self.sync(&Gather::everything());
+    }
+
     /// Takes back the tables that `gather` collected, which a flush has covered by now that was
     /// not [`Self::sync`] of `gather`.
     fn give_back(&self, gather: &Gather);

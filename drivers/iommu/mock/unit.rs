@@ -64,6 +64,10 @@ pub(crate) trait Space: Send + Sync + 'static {
     /// Makes the hardware forget what `gather` collected, tables included.
     fn sync(&self, gather: &Gather);
 
+    /// Makes the hardware forget all translations of the space, and maybe those of others, before
+    /// its next access. Any context.
+    fn forget_all(&self);
+
     /// Takes back the tables that `gather` collected, which another flush has covered by now.
     fn give_back(&self, gather: &Gather);
 

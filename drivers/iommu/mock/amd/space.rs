@@ -310,6 +310,10 @@ impl Space for AmdSpace {
         with_words!(self, words => words.give_back(gather));
     }
 
+    fn forget_all(&self) {
+        self.iommu.machine.forget_translations();
+    }
+
     fn give_back(&self, gather: &Gather) {
         with_words!(self, words => words.give_back(gather));
     }

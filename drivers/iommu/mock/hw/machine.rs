@@ -42,7 +42,14 @@ use crate::kapi::{
 use kernel::{
     fmt,
     prelude::*,
-    sync::Arc, //
+    sync::{
+        atomic::{
+            Atomic,
+            Full,
+            Release, //
+        },
+        Arc, //
+    },
 };
 
 /// What was done so far.
@@ -77,6 +84,8 @@ pub(crate) struct Machine<M: Model> {
     model: M,
     #[pin]
     state: Mutex<State>,
+    /// Not 0 while all translations are to be forgotten before the next access.
+    overdue: Atomic<u32>,
 }
 
 /// Commands that fit in the queue.
@@ -106,6 +115,7 @@ impl<M: Model> Machine<M> {
             Ok(try_pin_init!(Self {
                 model,
                 state <- new_mutex!(state, "Machine::state"),
+                overdue: Atomic::new(0),
             }))
         })
     }
@@ -201,6 +211,12 @@ impl<M: Model> Machine<M> {
         state.write_down(Step::Wait);
     }
 
+    /// Forgets all translations, of all tags, before the next access: a register that is written to
+    /// instead of a queue. Any context.
+    pub(crate) fn forget_translations(&self) {
+        self.overdue.store(1, Release);
+    }
+
     /// Calls firmware, which answers by `refuse` where that is an answer, and else by the model.
     /// `tags` are the tags of the function, whose translations the call may make forgotten.
     pub(crate) fn call(
@@ -260,6 +276,9 @@ impl<M: Model> Machine<M> {
     /// Does one DMA access.
     pub(crate) fn dma(&self, from: Requester, iova: u64) -> Reach {
         let state = &mut *self.state.lock();
+        if self.overdue.xchg(0, Full) != 0 {
+            state.caches.forget_translations();
+        }
         match look_up(&self.model, state, from, true) {
             Next::Translate(by) => translate(&self.model, state, &by, iova),
             Next::Bypass => Reach::Memory(iova),
@@ -332,7 +351,11 @@ impl<M: Model> Inspect for Machine<M> {
     }
 
     fn show_iotlb(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (tag, iova, to) in self.state.lock().caches.lines() {
+        let mut state = self.state.lock();
+        if self.overdue.xchg(0, Full) != 0 {
+            state.caches.forget_translations();
+        }
+        for (tag, iova, to) in state.caches.lines() {
             self.model.show_tag(tag, f)?;
             writeln!(f, " {iova:#x} -> {to:#x}")?;
         }

@@ -107,6 +107,8 @@ impl Space for PlainSpace {
         self.words.give_back(gather);
     }
 
+    fn forget_all(&self) {}
+
     fn give_back(&self, gather: &Gather) {
         self.words.give_back(gather);
     }

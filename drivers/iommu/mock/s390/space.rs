@@ -193,6 +193,10 @@ impl Space for S390Space {
         self.give_back(gather);
     }
 
+    fn forget_all(&self) {
+        self.pci.machine().forget_translations();
+    }
+
     fn give_back(&self, gather: &Gather) {
         self.table.give_back(gather);
     }

@@ -185,6 +185,10 @@ impl<U: Unit> Paging for PagingDomain<U> {
         self.space.sync(gather);
     }
 
+    fn forget_all(&self) {
+        self.space.forget_all();
+    }
+
     fn give_back(&self, gather: &Gather) {
         self.space.give_back(gather);
     }

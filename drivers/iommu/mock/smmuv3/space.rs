@@ -383,6 +383,10 @@ impl Space for Smmuv3Space {
         self.machine.note(Note::Return);
     }
 
+    fn forget_all(&self) {
+        self.machine.forget_translations();
+    }
+
     fn give_back(&self, gather: &Gather) {
         on_tables!(self, |words| words.give_back(gather));
     }

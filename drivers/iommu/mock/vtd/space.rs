@@ -304,6 +304,10 @@ impl Space for VtdSpace {
         self.dmar.note(Note::Return);
     }
 
+    fn forget_all(&self) {
+        self.dmar.machine().forget_translations();
+    }
+
     fn give_back(&self, gather: &Gather) {
         self.tables.give_back(gather);
     }

@@ -99,6 +99,11 @@ impl Caches {
         self.lines.retain(|line| !tags(line.tag));
     }
 
+    /// Forgets all translations.
+    pub(super) fn forget_translations(&mut self) {
+        self.lines.clear();
+    }
+
     /// Lines of the IOTLB: tag, address, where to.
     pub(super) fn lines(&self) -> impl Iterator<Item = (Tag, u64, u64)> + '_ {
         self.lines.iter().map(|line| (line.tag, line.iova, line.to))
