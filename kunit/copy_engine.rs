@@ -87,23 +87,50 @@ impl Ram {
     }
 }
 
+/// What is behind the hardware, by physical address.
+pub(crate) trait Bytes {
+    /// Reads a byte.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT where there is none.
+    fn read(&self, at: u64) -> Result<u8>;
+
+    /// Writes a byte.
+    ///
+    /// # Errors
+    ///
+    /// EFAULT where there is none, ENOMEM.
+    fn write(&self, at: u64, value: u8) -> Result;
+}
+
+impl Bytes for Ram {
+    fn read(&self, at: u64) -> Result<u8> {
+        Ok(self.load(at))
+    }
+
+    fn write(&self, at: u64, value: u8) -> Result {
+        self.store(at, value)
+    }
+}
+
 /// See the module.
-pub(crate) struct CopyEngine<'a> {
+pub(crate) struct CopyEngine<'a, M = Ram> {
     /// The hardware in front of it.
     pub(crate) mock: &'a dyn Mock,
     /// Its name there.
     pub(crate) endpoint: EndpointId,
     /// What is behind.
-    pub(crate) ram: &'a Ram,
+    pub(crate) ram: &'a M,
 }
 
-impl CopyEngine<'_> {
+impl<M: Bytes> CopyEngine<'_, M> {
     /// Copies `len` bytes between IOVAs, lowest first, and returns how many it copied before an
     /// access was aborted.
     ///
     /// # Errors
     ///
-    /// ENOMEM.
+    /// Those of [`Bytes`].
     pub(crate) fn copy(&self, from: u64, to: u64, len: u64) -> Result<u64> {
         let mut done = 0;
         while done < len {
@@ -118,8 +145,8 @@ impl CopyEngine<'_> {
                 break;
             };
             for at in 0..chunk {
-                let byte = self.ram.load(source.wrapping_add(at));
-                self.ram.store(target.wrapping_add(at), byte)?;
+                let byte = self.ram.read(source.wrapping_add(at))?;
+                self.ram.write(target.wrapping_add(at), byte)?;
             }
             done += chunk;
         }

@@ -40,7 +40,11 @@ mod pci;
 mod platform;
 
 #[cfg(IOMMU_MOCK_KUNIT)]
-pub(crate) use consumer::is_kdump;
+pub(crate) use consumer::{
+    is_kdump,
+    Access,
+    Buffer, //
+};
 pub(crate) use consumer::{
     Handle,
     LiveGroup,

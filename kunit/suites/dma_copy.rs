@@ -238,7 +238,7 @@ impl Watch for Copies {
             let engine = CopyEngine {
                 mock: &*self.mock,
                 endpoint: EndpointId(at),
-                ram: &self.ram,
+                ram: &*self.ram,
             };
             let landed = landed(&engine).unwrap_or(Landed::Astray);
             // Without memory the test sees a copy too few.

@@ -9,6 +9,8 @@
 mod attach;
 #[cfg(IOMMU_MOCK_KUNIT)]
 mod default;
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod dma;
 mod domain;
 mod driver;
 mod handle;
@@ -21,6 +23,11 @@ mod uses;
 pub(crate) use attach::LiveGroup;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) use default::is_kdump;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use dma::{
+    Access,
+    Buffer, //
+};
 pub(crate) use domain::UserDomain;
 pub(crate) use driver::UserDriver;
 pub(crate) use handle::Handle;

@@ -37,10 +37,29 @@ unsafe extern "C" {
     #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gather_page")]
     pub(super) fn gather_page(gather: *const bindings::iommu_iotlb_gather) -> usize;
 
-    /// Whether an allocation with these flags may sleep.
+    /// Whether an allocation with these flags, or else who asks for it, may sleep.
     #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_gfp_may_sleep")]
     #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gfp_may_sleep")]
     pub(super) safe fn gfp_may_sleep(gfp: bindings::gfp_t) -> bool;
+
+    /// Maps a page for the DMA of a device, which writes to it or reads from it. 0 if that failed.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    #[link_name = "iommu_mock_kunit_dma_map"]
+    pub(super) fn dma_map(
+        dev: *mut bindings::device,
+        page: *mut bindings::page,
+        write: bool,
+    ) -> u64;
+
+    /// Unmaps it.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    #[link_name = "iommu_mock_kunit_dma_unmap"]
+    pub(super) fn dma_unmap(dev: *mut bindings::device, iova: u64, write: bool);
+
+    /// The physical address of a page.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    #[link_name = "iommu_mock_kunit_page_address"]
+    pub(super) fn page_address(page: *const bindings::page) -> u64;
 
     /// Registers a platform driver of this module.
     #[cfg_attr(

@@ -2,10 +2,13 @@
 /*
  * C macros and inline functions that rust/ccore needs as functions.
  */
+#include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/lockdep.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/preempt.h>
+#include <linux/rcupdate.h>
 
 #include "../kapi/helpers.h"
 
@@ -16,6 +19,11 @@ void HELPER(gather_add)(struct iommu_domain *domain,
 			size_t size, size_t pgsize);
 size_t HELPER(gather_page)(const struct iommu_iotlb_gather *gather);
 bool HELPER(gfp_may_sleep)(gfp_t gfp);
+#ifdef IOMMU_MOCK_KUNIT
+u64 HELPER(dma_map)(struct device *dev, struct page *page, bool write);
+void HELPER(dma_unmap)(struct device *dev, u64 addr, bool write);
+u64 HELPER(page_address)(const struct page *page);
+#endif
 struct device *HELPER(pci_function)(int domain, unsigned int bus,
 				    unsigned int devfn);
 bool HELPER(pci_any)(bool (*is)(struct device *dev));
@@ -64,10 +72,40 @@ size_t HELPER(gather_page)(const struct iommu_iotlb_gather *gather)
 	return gather->pgsize;
 }
 
+/*
+ * The DMA API never allows to sleep, as it does not know whether its caller may.
+ * Where the kernel counts, the caller can be asked.
+ */
 bool HELPER(gfp_may_sleep)(gfp_t gfp)
 {
-	return gfpflags_allow_blocking(gfp);
+	if (gfpflags_allow_blocking(gfp))
+		return true;
+	return IS_ENABLED(CONFIG_PREEMPT_COUNT) && preemptible() &&
+	       !rcu_preempt_depth();
 }
+
+#ifdef IOMMU_MOCK_KUNIT
+/* 0 where the page could not be mapped. */
+u64 HELPER(dma_map)(struct device *dev, struct page *page, bool write)
+{
+	enum dma_data_direction dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+	dma_addr_t addr = dma_map_page(dev, page, 0, PAGE_SIZE, dir);
+
+	return dma_mapping_error(dev, addr) ? 0 : addr;
+}
+
+void HELPER(dma_unmap)(struct device *dev, u64 addr, bool write)
+{
+	enum dma_data_direction dir = write ? DMA_FROM_DEVICE : DMA_TO_DEVICE;
+
+	dma_unmap_page(dev, addr, PAGE_SIZE, dir);
+}
+
+u64 HELPER(page_address)(const struct page *page)
+{
+	return page_to_phys(page);
+}
+#endif
 
 int HELPER(platform_driver_register)(struct platform_driver *driver)
 {
