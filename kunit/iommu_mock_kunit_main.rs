@@ -44,6 +44,7 @@ mod recorder;
 mod rig;
 mod schedule;
 mod suites;
+mod table_domain;
 mod walk;
 
 use bench::Bench;

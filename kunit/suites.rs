@@ -18,6 +18,7 @@ mod dma_domain;
 mod dma_iova;
 mod dma_policy;
 mod dma_queue;
+mod dma_tables;
 mod dma_threads;
 mod expect;
 mod fault;

@@ -14,26 +14,16 @@ use crate::{
     },
     fixture::Fixture,
     iommu::{
-        Aperture,
         Domain,
-        DomainData,
-        DriverKey,
         EndpointId,
-        Gather,
-        Kind,
-        Paging,
-        Progress,
         Prot, //
     },
-    kapi::{
-        errno,
-        kunit::{
-            check,
-            check_eq,
-            note,
-            Outcome,
-            Param, //
-        },
+    kapi::kunit::{
+        check,
+        check_eq,
+        note,
+        Outcome,
+        Param, //
     },
     mock::{
         fault::{
@@ -43,13 +33,12 @@ use crate::{
         hw::Reach, //
     },
     pgtable::{
-        Fixed,
         PageTable,
         X86FirstStage, //
     },
     pgtable_tests::Census,
+    table_domain::TableDomain,
 };
-use core::any::Any;
 use kernel::{
     fmt,
     prelude::*,
@@ -149,59 +138,6 @@ pub(super) fn any_call_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
     Ok(())
 }
 
-/// A page table whose memory can run out.
-struct Scarce(Pin<KBox<PageTable<X86FirstStage>>>);
-
-impl DomainData for Scarce {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn paging(&self) -> Option<&dyn Paging> {
-        Some(self)
-    }
-}
-
-impl Paging for Scarce {
-    fn page_sizes(&self) -> u64 {
-        self.0.page_sizes()
-    }
-
-    fn aperture(&self) -> Aperture {
-        self.0.aperture()
-    }
-
-    fn widen(&self, _to: Aperture) -> Result {
-        Err(errno::eopnotsupp())
-    }
-
-    fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, prot: Prot) -> Progress {
-        let (mapped, result) = self.0.map(&Fixed, iova, paddr, page, count, prot);
-        let result = result.map_err(Error::from);
-        Progress { mapped, result }
-    }
-
-    fn unmap(&self, iova: u64, page: u64, count: u64, gather: &mut Gather) -> u64 {
-        self.0.unmap(iova, page.saturating_mul(count), gather)
-    }
-
-    fn iova_to_phys(&self, iova: u64) -> Option<u64> {
-        self.0.iova_to_phys(iova)
-    }
-
-    fn sync(&self, gather: &Gather) {
-        self.0.give_back(gather);
-    }
-
-    fn give_back(&self, gather: &Gather) {
-        self.0.give_back(gather);
-    }
-
-    fn sync_map(&self, _iova: u64, _size: u64) -> Result {
-        Ok(())
-    }
-}
-
 /// Checks that a table maps nothing, and that all its memory is part of it.
 fn check_kept(table: &PageTable<X86FirstStage>) -> Outcome {
     let census = Census::of(table);
@@ -213,11 +149,10 @@ pub(super) fn any_table_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
     let mut failures = 0;
     for allowed in 0.. {
         check!(allowed < ENOUGH, "a mapping takes tables without end");
-        let table = KBox::pin_init(PageTable::new(4), GFP_KERNEL)?;
-        let domain = Domain::new(Kind::Paging, DriverKey::of::<Scarce>(), Scarce(table))?;
+        let domain = TableDomain::new()?;
         let dma = layer(&domain, mode)?;
-        let scarce: &Scarce = domain.data().ok_or(EINVAL)?;
-        let (table, memory) = (&scarce.0, scarce.0.store());
+        let table = TableDomain::table(&domain)?;
+        let memory = table.store();
         let map = || dma.map(&domain, PADDR, SIZE, Prot::RW, u64::MAX);
         let before = books(&dma);
         memory.allow(allowed);
