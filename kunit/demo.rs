@@ -5,6 +5,7 @@
 //! Every claim it prints is checked while it is printed.
 
 mod both;
+mod lazy;
 mod matrix;
 mod moves;
 mod owner;
@@ -54,6 +55,7 @@ fn run() -> KVVec<u8> {
         moves::unwind,
         owner::claim_and_release,
         owner::failed_return,
+        lazy::act,
         both::act,
         matrix::act,
     ];

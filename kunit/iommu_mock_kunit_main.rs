@@ -36,6 +36,7 @@ mod families;
 mod fixture;
 mod judge_report;
 mod judge_tests;
+mod layered;
 mod mark;
 mod oracle;
 mod pgtable_tests;
@@ -73,6 +74,10 @@ module! {
         seed: u64 {
             default: 1,
             description: "Seed of the random tests",
+        },
+        dma_lazy: u32 {
+            default: 0,
+            description: "1: default domains unmap lazily where a test or the demo has no opinion",
         },
         triples: u32 {
             default: 0,
@@ -126,6 +131,14 @@ fn effort() -> u32 {
 /// The seed of the random tests.
 fn seed() -> u64 {
     kapi::compat::param(module_parameters::seed.value())
+}
+
+/// What default domains are where nobody has another opinion.
+fn system_type() -> iommu::DefaultType {
+    match kapi::compat::param::<u32>(module_parameters::dma_lazy.value()) {
+        0 => iommu::DefaultType::Dma,
+        _ => iommu::DefaultType::DmaLazy,
+    }
 }
 
 /// With how many preemptions triples are to be explored.
