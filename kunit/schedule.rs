@@ -6,6 +6,7 @@ pub(crate) mod explore;
 pub(crate) mod flush;
 pub(crate) mod history;
 pub(crate) mod named;
+pub(crate) mod objects;
 pub(crate) mod scene;
 pub(crate) mod search;
 pub(crate) mod subject;

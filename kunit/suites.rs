@@ -54,6 +54,7 @@ mod revert;
 mod s390;
 mod schedule;
 mod schedule_flush;
+mod schedule_families;
 mod schedule_named;
 mod schedule_pairs;
 mod schedule_triples;

@@ -24,6 +24,8 @@ pub(crate) struct Named {
 }
 
 const USER: &[Subject] = &[Claim, Attach, Detach, ReleaseOwnership];
+const HANDLE_USER: &[Subject] = &[Claim, AttachHandle, Detach, ReleaseOwnership];
+const PASID_USER: &[Subject] = &[Claim, AttachPasid, DetachPasid, ReleaseOwnership];
 const DRIVER: &[Subject] = &[Bind, Unbind];
 const RESET: &[Subject] = &[ResetPrepare, ResetDone];
 
@@ -36,7 +38,7 @@ const fn named(name: &'static str, start: Start, scripts: &'static [&'static [Su
 }
 
 /// All of them; a scene names them by place.
-pub(crate) const NAMED_SCENES: [Named; 12] = [
+pub(crate) const NAMED_SCENES: [Named; 17] = [
     named("user, unplug (R1.7)", Start::Free, &[USER, &[Unplug]]),
     named("user, driver", Start::Free, &[USER, DRIVER]),
     named("two users", Start::Free, &[USER, USER]),
@@ -76,5 +78,26 @@ pub(crate) const NAMED_SCENES: [Named; 12] = [
         "detach, unplug, hot-add",
         Start::Attached,
         &[&[Detach, ReleaseOwnership], &[Unplug], &[HotAdd]],
+    ),
+    named(
+        "user with a handle, unplug (R1.7)",
+        Start::Free,
+        &[HANDLE_USER, &[Unplug]],
+    ),
+    named(
+        "user of a PASID, unplug",
+        Start::Free,
+        &[PASID_USER, &[Unplug]],
+    ),
+    named("user of a PASID, reset", Start::Free, &[PASID_USER, RESET]),
+    named(
+        "user of a PASID leaves, hot-add",
+        Start::Shared,
+        &[&[DetachPasid, Detach, ReleaseOwnership], &[HotAdd]],
+    ),
+    named(
+        "handle and PASID are left, free, unplug (R1.6)",
+        Start::Shared,
+        &[&[DetachPasid], &[FreeDomain, Detach], &[Unplug]],
     ),
 ];

@@ -31,11 +31,17 @@ pub(crate) enum Subject {
     SetType,
     /// The user drops its reference to the first domain.
     FreeDomain,
+    /// The thread's domain is attached, with the thread's handle.
+    AttachHandle,
+    /// The thread's domain is attached to a PASID, with the thread's handle.
+    AttachPasid,
+    /// The PASID leaves what this thread attached, or else the first user's domain.
+    DetachPasid,
 }
 
 impl Subject {
     /// All of them; a scene names them by place.
-    pub(crate) const ALL: [Subject; 13] = [
+    pub(crate) const ALL: [Subject; 16] = [
         Subject::Unplug,
         Subject::Claim,
         Subject::Attach,
@@ -49,6 +55,9 @@ impl Subject {
         Subject::HotAdd,
         Subject::SetType,
         Subject::FreeDomain,
+        Subject::AttachHandle,
+        Subject::AttachPasid,
+        Subject::DetachPasid,
     ];
 
     /// The same, to borrow from.
@@ -70,6 +79,9 @@ impl Subject {
             Subject::HotAdd => "hot-add",
             Subject::SetType => "set type",
             Subject::FreeDomain => "free domain",
+            Subject::AttachHandle => "attach with handle",
+            Subject::AttachPasid => "attach PASID",
+            Subject::DetachPasid => "detach PASID",
         }
     }
 }
@@ -87,16 +99,20 @@ pub(crate) enum Start {
     Attached,
     /// So it is, and the first device is being reset.
     Recovering,
+    /// A user has it, and the first domain is attached with a handle, also to a PASID if there are
+    /// any.
+    Shared,
 }
 
 impl Start {
     /// All of them.
-    pub(crate) const ALL: [Start; 5] = [
+    pub(crate) const ALL: [Start; 6] = [
         Start::Free,
         Start::Bound,
         Start::Owned,
         Start::Attached,
         Start::Recovering,
+        Start::Shared,
     ];
 }
 

@@ -3,6 +3,10 @@
 //! One group and the threads' shares in it, made anew for each schedule.
 
 use super::{
+    objects::{
+        keep,
+        Objects, //
+    },
     scene::{
         Scene,
         MAX_OPS, //
@@ -21,6 +25,7 @@ use crate::{
         Belief,
         Endpoint,
         Group,
+        Handle,
         Owner,
         Ownership,
         Park,
@@ -28,9 +33,9 @@ use crate::{
     },
     iommu::{
         DefaultType,
-        Device,
         Domain,
-        EndpointId, //
+        EndpointId,
+        Pasid, //
     },
     kapi::{
         new_mutex,
@@ -60,6 +65,17 @@ const NOT_DONE: i32 = 1;
 /// Members that are looked at.
 const SLOTS: usize = 4;
 
+/// The PASID that is used.
+const PASID: u32 = 1;
+
+/// Operations that need a domain of the thread.
+const TAKERS: [Subject; 4] = [
+    Subject::Attach,
+    Subject::Replace,
+    Subject::AttachHandle,
+    Subject::AttachPasid,
+];
+
 /// How a run left everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
@@ -78,6 +94,9 @@ struct View {
     owner: Ownership,
     current: Option<What>,
     default_type: Option<DefaultType>,
+    handle: Option<u64>,
+    /// Where the PASID goes.
+    pasid: Option<What>,
     /// Device, belief and reset depth.
     members: [Option<(u32, u32, u32)>; SLOTS],
 }
@@ -119,6 +138,8 @@ pub(crate) struct World {
     pub(crate) alive_before: i32,
     /// Domains by address, to name them.
     names: [usize; MAX_THREADS + 1],
+    /// Handles of the first user and of each thread.
+    handles: KVec<Arc<Handle>>,
     #[pin]
     shares: Mutex<Shares>,
 }
@@ -171,10 +192,24 @@ impl World {
         match scene.start {
             Start::Free => (),
             Start::Bound => fixture.endpoint(0)?.use_default()?,
-            Start::Owned | Start::Attached | Start::Recovering => group.claim(owner(1)?)?,
+            Start::Owned | Start::Attached | Start::Recovering | Start::Shared => {
+                group.claim(owner(1)?)?
+            }
+        }
+        let mut handles = KVec::new();
+        for cookie in 0..=MAX_THREADS as u64 {
+            handles.push(Handle::new(cookie)?, GFP_KERNEL)?;
         }
         if matches!(scene.start, Start::Attached | Start::Recovering) {
             group.attach(&first)?;
+        }
+        if scene.start == Start::Shared {
+            let handle = || handles.first().cloned().ok_or(EINVAL);
+            group.attach_with(&first, handle()?)?;
+            if fixture.mock().features().pasid {
+                let endpoint = fixture.endpoint(0)?;
+                endpoint.attach_pasid(&first, Pasid::new(PASID)?, Some(handle()?))?;
+            }
         }
         if scene.start == Start::Recovering {
             fixture.endpoint(0)?.reset_prepare()?;
@@ -185,10 +220,11 @@ impl World {
             .zip(scene.scripts)
             .zip(names.iter_mut().skip(1))
         {
-            if script.contains(&Subject::Detach) {
+            let any = |subjects: &[Subject]| script.iter().any(|s| subjects.contains(s));
+            if any(&[Subject::Detach, Subject::DetachPasid]) {
                 share.first = Some(first.clone());
             }
-            if script.contains(&Subject::Attach) || script.contains(&Subject::Replace) {
+            if any(&TAKERS) {
                 let target = domain(&fixture)?;
                 *name = Arc::as_ptr(&target).addr();
                 share.target = Some(target);
@@ -208,6 +244,7 @@ impl World {
             scene,
             alive_before,
             names,
+            handles,
             shares <- new_mutex!(shares, "World::shares"),
         });
         Arc::pin_init(world, GFP_KERNEL)
@@ -226,18 +263,26 @@ impl World {
         match subject {
             Subject::Unplug => self.fixture.iommu().release(endpoint)?,
             Subject::Claim => group.claim(owner(1 + thread as u64)?)?,
-            Subject::Attach | Subject::Replace => {
+            Subject::Attach | Subject::Replace | Subject::AttachHandle | Subject::AttachPasid => {
                 let target = share.target.as_ref().ok_or(EINVAL)?;
+                let handle = self.handles.get(1 + thread).ok_or(EINVAL)?.clone();
                 match subject {
                     Subject::Attach => group.attach(target)?,
+                    Subject::AttachHandle => group.attach_with(target, handle)?,
+                    Subject::AttachPasid => {
+                        endpoint.attach_pasid(target, Pasid::new(PASID)?, Some(handle))?
+                    }
                     _ => drop(group.replace(target, None)?),
                 }
                 *attached = true;
             }
-            Subject::Detach => {
+            Subject::Detach | Subject::DetachPasid => {
                 let target = share.target.as_ref().filter(|_| *attached);
                 let domain = target.or(share.first.as_ref()).ok_or(EINVAL)?;
-                drop(group.detach(domain));
+                match subject {
+                    Subject::Detach => drop(group.detach(domain)),
+                    _ => drop(endpoint.detach_pasid(domain, Pasid::new(PASID)?)),
+                }
                 *attached = false;
             }
             Subject::ReleaseOwnership => group.release_claims(),
@@ -313,6 +358,11 @@ impl World {
             owner: state.owner(),
             current: state.current().map(what),
             default_type: state.default_type(),
+            handle: state.handle().map(|handle| handle.cookie()),
+            pasid: state
+                .pasid_entries()
+                .first()
+                .map(|entry| what(entry.domain())),
             members,
         }
     }
@@ -324,11 +374,10 @@ impl World {
     ///
     /// ENOMEM.
     pub(crate) fn objects(&self, added: &[Endpoint]) -> Result<Objects> {
-        let mut objects = Objects {
-            groups: KVec::new(),
-            devices: KVec::new(),
-            domains: KVec::new(),
-        };
+        let mut objects = Objects::default();
+        for handle in &self.handles {
+            keep(&mut objects.handles, handle)?;
+        }
         for endpoint in Iterator::chain(self.fixture.endpoints().iter(), added) {
             keep(&mut objects.groups, endpoint.group())?;
             keep(&mut objects.devices, endpoint.device())?;
@@ -363,35 +412,5 @@ impl Act for World {
                 break;
             }
         }
-    }
-}
-
-/// See [`World::objects`].
-pub(crate) struct Objects {
-    groups: KVec<Arc<Group>>,
-    devices: KVec<Arc<Device>>,
-    domains: KVec<Arc<Domain>>,
-}
-
-fn keep<T: ?Sized>(list: &mut KVec<Arc<T>>, object: &Arc<T>) -> Result {
-    if !list.iter().any(|kept| Arc::ptr_eq(kept, object)) {
-        list.push(object.clone(), GFP_KERNEL)?;
-    }
-    Ok(())
-}
-
-impl Objects {
-    /// Drops them all, and returns how many of them somebody else still holds.
-    pub(crate) fn leaked(self) -> usize {
-        let gone = |kept: bool| usize::from(!kept);
-        let groups = self.groups.into_iter();
-        let groups = groups.map(|g| gone(Arc::into_unique_or_drop(g).is_some()));
-        let count = groups.sum::<usize>();
-        let devices = self.devices.into_iter();
-        let devices = devices.map(|d| gone(Arc::into_unique_or_drop(d).is_some()));
-        let count = count + devices.sum::<usize>();
-        let domains = self.domains.into_iter();
-        let domains = domains.map(|d| gone(Arc::into_unique_or_drop(d).is_some()));
-        count + domains.sum::<usize>()
     }
 }

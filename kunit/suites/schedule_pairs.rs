@@ -39,7 +39,8 @@ const BOUND: u32 = 2;
 /// Where the group starts, by place.
 pub(super) struct From(pub(super) usize);
 
-pub(super) const FROMS: [From; Start::ALL.len()] = [From(0), From(1), From(2), From(3), From(4)];
+pub(super) const FROMS: [From; Start::ALL.len()] =
+    [From(0), From(1), From(2), From(3), From(4), From(5)];
 
 impl Param for From {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
