@@ -44,6 +44,7 @@ mod random;
 mod recorder;
 mod rig;
 mod schedule;
+mod seeded;
 mod suites;
 mod table_domain;
 mod walk;
@@ -105,6 +106,8 @@ struct IommuMockKunit {
     mutants: File<Lines>,
     #[pin]
     bench: Bench,
+    #[pin]
+    seeded: File<()>,
     _dir: Dir,
 }
 
@@ -117,6 +120,9 @@ impl kernel::InPlaceModule for IommuMockKunit {
                 matrix <- dir.read_callback_file(c"matrix", Lines::matrix(), &|m, f| m.show(f)),
                 mutants <- dir.read_callback_file(c"mutants", Lines::mutants(), &|m, f| m.show(f)),
                 bench <- Bench::new(dir.clone()),
+                seeded <- dir.write_callback_file(c"seeded", Ok::<(), Error>(()), &|(), r| {
+                    seeded::commit(r)
+                }),
                 _dir: dir.clone(),
             }))
         })

@@ -34,6 +34,8 @@ mod text;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod thread;
 #[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod unsound;
+#[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod walk;
 pub(crate) mod warn;
 
