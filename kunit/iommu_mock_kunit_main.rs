@@ -59,6 +59,7 @@ use kernel::{
     },
     prelude::*, //
 };
+use walk::soak::Soak;
 
 module! {
     type: IommuMockKunit,
@@ -107,6 +108,10 @@ struct IommuMockKunit {
     #[pin]
     bench: Bench,
     #[pin]
+    soak: File<Soak>,
+    #[pin]
+    soak_broken: File<Soak>,
+    #[pin]
     seeded: File<()>,
     _dir: Dir,
 }
@@ -120,6 +125,9 @@ impl kernel::InPlaceModule for IommuMockKunit {
                 matrix <- dir.read_callback_file(c"matrix", Lines::matrix(), &|m, f| m.show(f)),
                 mutants <- dir.read_callback_file(c"mutants", Lines::mutants(), &|m, f| m.show(f)),
                 bench <- Bench::new(dir.clone()),
+                soak <- dir.read_callback_file(c"soak", Soak::new(), &|s, f| s.show(f)),
+                soak_broken <- dir.read_callback_file(
+                    c"soak_broken", Soak::of_broken_core(), &|s, f| s.show(f)),
                 seeded <- dir.write_callback_file(c"seeded", Ok::<(), Error>(()), &|(), r| {
                     seeded::commit(r)
                 }),

@@ -8,7 +8,9 @@
 
 mod coverage;
 mod ops;
+mod place;
 mod snapshot;
+pub(crate) mod soak;
 
 pub(crate) use self::coverage::FULL;
 
@@ -18,6 +20,7 @@ use self::{
         Outcome as Class, //
     },
     ops::Op,
+    place::Place,
     snapshot::Snapshot,
 };
 use crate::{
@@ -151,7 +154,7 @@ impl Walker {
             Class::Done | Class::Refused | Class::Failed | Class::Warned => 5,
         };
         if random.chance(chance) {
-            let rule = self.rule(random, op.kind());
+            let rule = rule(random, op.kind(), self.members);
             self.fixture.fail(rule)?;
         }
 
@@ -200,55 +203,25 @@ impl Walker {
         }
         Ok(())
     }
+}
 
-    /// A fault that a driver which keeps to its contract may have, in a call that `kind` makes.
-    fn rule(&self, random: &mut Random, kind: ops::Kind) -> Rule {
-        let call = kind.callback(random);
-        let soft = errno::emediumtype();
-        let error = random.pick([ENOMEM, EIO, ENOSPC, EBUSY, ENODEV, soft]);
-        let leave = match call == Call::Attach && random.chance(10) {
-            true => Leave::Fenced,
-            false => Leave::Unchanged,
-        };
-        let rule = Rule::once(call, error)
-            .leaving(leave)
-            .after(random.below(self.members.min(3)))
-            .times(1 + random.below(3));
-        match random.chance(30) {
-            true => rule.at(EndpointId(random.below(self.members))),
-            false => rule,
-        }
-    }
-
-    fn view(&self) -> ops::View {
-        let state = self.group.lock();
-        ops::View {
-            present: self.fixture.endpoints().len() as u32,
-            members: self.members,
-            owner: state.owner(),
-            attached: state.current().is_some_and(|current| {
-                let held = self.domains.iter().flatten();
-                held.into_iter().any(|domain| Arc::ptr_eq(domain, current))
-            }),
-            pasids: state.pasid_entries().len() as u32,
-            has_pasids: self.fixture.mock().features().pasid,
-            recovering: state.recovering() as u32,
-        }
-    }
-
-    /// The user domain in a slot, made when it is first needed.
-    fn domain(&mut self, slot: u32) -> Result<Arc<Domain>> {
-        let fixture = &self.fixture;
-        let other = slot == 0;
-        let slot = self.domains.get_mut(slot as usize).ok_or(EINVAL)?;
-        if slot.is_none() {
-            fixture.faults().clear();
-            *slot = Some(match other {
-                true => fixture.other_domain()?,
-                false => fixture.domain()?,
-            });
-        }
-        slot.clone().ok_or(EINVAL)
+/// A fault that a driver which keeps to its contract may have, in a call that `kind` makes in a
+/// group of so many members.
+fn rule(random: &mut Random, kind: ops::Kind, members: u32) -> Rule {
+    let call = kind.callback(random);
+    let soft = errno::emediumtype();
+    let error = random.pick([ENOMEM, EIO, ENOSPC, EBUSY, ENODEV, soft]);
+    let leave = match call == Call::Attach && random.chance(10) {
+        true => Leave::Fenced,
+        false => Leave::Unchanged,
+    };
+    let rule = Rule::once(call, error)
+        .leaving(leave)
+        .after(random.below(members.min(3)))
+        .times(1 + random.below(3));
+    match random.chance(30) {
+        true => rule.at(EndpointId(random.below(members))),
+        false => rule,
     }
 }
 

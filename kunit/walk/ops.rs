@@ -6,19 +6,23 @@ use super::{
     coverage::Outcome,
     handle,
     pasid,
-    Walker,
+    place::Place,
     DEFAULT_TYPES,
     DOMAINS, //
 };
 use crate::{
     group::{
+        Endpoint,
         Owner,
         Ownership, //
     },
     mock::fault::Op as Call,
     random::Random,
 };
-use core::num::NonZeroU64;
+use core::{
+    borrow::Borrow,
+    num::NonZeroU64, //
+};
 use kernel::{
     prelude::*,
     sync::Arc, //
@@ -256,7 +260,7 @@ fn towards(random: &mut Random, view: &View, wanted: Kind, outcome: Outcome) -> 
 }
 
 /// Does it. The outer error is the walk's own.
-pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
+pub(super) fn perform(place: &mut impl Place, op: Op) -> Result<Result> {
     let Op {
         kind,
         at,
@@ -266,26 +270,24 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
     let at = at as usize;
     let owner = Owner(NonZeroU64::new(1 + u64::from(number & 1)).ok_or(EINVAL)?);
     // Detaching mostly names what is attached, as a user would.
-    let current = walker.group.lock().current().cloned();
-    let group = walker.group.clone();
+    let group = place.group().clone();
+    let current = group.lock().current().cloned();
     let done =
         |result: core::result::Result<(), crate::iommu::AttachError>| result.map_err(Error::from);
     let result = match kind {
-        Kind::Attach => done(group.attach(&walker.domain(domain)?)),
-        Kind::AttachWith => done(group.attach_with(&walker.domain(domain)?, handle(number)?)),
+        Kind::Attach => done(group.attach(&place.domain(domain)?)),
+        Kind::AttachWith => done(group.attach_with(&place.domain(domain)?, handle(number)?)),
         Kind::Replace => {
             let handle = match number {
                 0 => None,
                 _ => Some(handle(number)?),
             };
-            done(group.replace(&walker.domain(domain)?, handle).map(|_| ()))
+            done(group.replace(&place.domain(domain)?, handle).map(|_| ()))
         }
         Kind::Detach => {
-            let named = walker.domain(domain)?;
-            let held = current.filter(|current| {
-                let users = walker.domains.iter().flatten();
-                users.into_iter().any(|user| Arc::ptr_eq(user, current))
-            });
+            let named = place.domain(domain)?;
+            let held =
+                current.filter(|current| place.domains().any(|user| Arc::ptr_eq(user, current)));
             group.detach(held.filter(|_| number != 0).as_ref().unwrap_or(&named));
             Ok(())
         }
@@ -294,24 +296,24 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
             group.release_claims();
             Ok(())
         }
-        Kind::ClaimDevice => done(walker.fixture.endpoint(at)?.claim(owner)),
+        Kind::ClaimDevice => done(place.endpoint(at)?.claim(owner)),
         Kind::ReleaseDevice => {
-            walker.fixture.endpoint(at)?.release_claim();
+            place.endpoint(at)?.release_claim();
             Ok(())
         }
-        Kind::UseDefault => walker.fixture.endpoint(at)?.use_default(),
+        Kind::UseDefault => place.endpoint(at)?.use_default(),
         Kind::UnuseDefault => {
-            walker.fixture.endpoint(at)?.unuse_default();
+            place.endpoint(at)?.unuse_default();
             Ok(())
         }
         Kind::AttachPasid => {
-            let domain = walker.domain(domain)?;
-            let endpoint = walker.fixture.endpoint(at)?;
+            let domain = place.domain(domain)?;
+            let endpoint = place.endpoint(at)?;
             done(endpoint.attach_pasid(&domain, pasid(1 + number)?, Some(handle(number)?)))
         }
         Kind::ReplacePasid => {
-            let domain = walker.domain(domain)?;
-            let endpoint = walker.fixture.endpoint(at)?;
+            let domain = place.domain(domain)?;
+            let endpoint = place.endpoint(at)?;
             let handle = handle(number)?;
             done(
                 endpoint
@@ -320,7 +322,7 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
             )
         }
         Kind::DetachPasid => {
-            let named = walker.domain(domain)?;
+            let named = place.domain(domain)?;
             let (number, held) = {
                 let state = group.lock();
                 let entry = state.pasid_entries().first();
@@ -330,10 +332,10 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
                     None => (pasid(1 + number)?, named),
                 }
             };
-            walker.fixture.endpoint(at)?.detach_pasid(&held, number);
+            place.endpoint(at)?.detach_pasid(&held, number);
             Ok(())
         }
-        Kind::ResetPrepare => done(walker.fixture.endpoint(at)?.reset_prepare()),
+        Kind::ResetPrepare => done(place.endpoint(at)?.reset_prepare()),
         Kind::ResetDone => {
             let parked = group
                 .lock()
@@ -347,12 +349,11 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
                     let state = group.lock();
                     let device = state.members().get(at).ok_or(ENODEV)?.device().clone();
                     drop(state);
-                    let all = walker.fixture.endpoints();
-                    all.iter()
-                        .find(|e| Arc::ptr_eq(e.device(), &device))
+                    let mut all = place.present().iter().map(Borrow::<Endpoint>::borrow);
+                    all.find(|e| Arc::ptr_eq(e.device(), &device))
                         .ok_or(ENODEV)?
                 }
-                None => walker.fixture.endpoint(at)?,
+                None => place.endpoint(at)?,
             };
             endpoint.reset_done();
             Ok(())
@@ -363,17 +364,17 @@ pub(super) fn perform(walker: &mut Walker, op: Op) -> Result<Result> {
         }
         Kind::Plug => {
             let present = |id: &u32| {
-                let all = walker.fixture.endpoints();
-                all.iter().any(|e| e.device().id().0 == *id)
+                let mut all = place.present().iter().map(Borrow::<Endpoint>::borrow);
+                all.any(|e| e.device().id().0 == *id)
             };
-            let missing = (0..walker.members).find(|id| !present(id));
+            let missing = (0..place.members()).find(|id| !present(id));
             match missing {
-                Some(id) => walker.fixture.plug(id),
+                Some(id) => place.plug(id),
                 // An endpoint that there is not.
-                None => walker.fixture.plug(walker.members),
+                None => place.plug(place.members()),
             }
         }
-        Kind::Unplug => walker.fixture.unplug(at).map(|_| ()),
+        Kind::Unplug => place.unplug(at),
     };
     Ok(result)
 }

@@ -13,6 +13,9 @@ use kernel::{
     prelude::*, //
 };
 
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use muted::Muted;
+
 /// The longest message, with its NUL.
 const LENGTH: usize = 160;
 
@@ -22,7 +25,7 @@ const LENGTH: usize = 160;
 /// message. Any context.
 pub(crate) fn warn(args: fmt::Arguments<'_>) {
     #[cfg(IOMMU_MOCK_KUNIT)]
-    if super::schedule::warned() {
+    if super::schedule::warned() || muted::warned() {
         return;
     }
     let mut buffer = [0; LENGTH];
@@ -31,4 +34,47 @@ pub(crate) fn warn(args: fmt::Arguments<'_>) {
     let text = writer.text().unwrap_or(c"iommu-mock");
     // SAFETY: A `CStr` is NUL-terminated, and WARN does not keep it.
     unsafe { ffi::warn(text.as_char_ptr()) }
+}
+
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod muted {
+    use kernel::sync::atomic::{
+        Atomic,
+        Relaxed, //
+    };
+
+    static SCOPES: Atomic<u32> = Atomic::new(0);
+    static COUNT: Atomic<u64> = Atomic::new(0);
+
+    /// A scope in which WARNs of all threads are counted and not printed, for threads that are not
+    /// a test's.
+    pub(crate) struct Muted(());
+
+    impl Muted {
+        /// Begins.
+        pub(crate) fn start() -> Self {
+            SCOPES.fetch_add(1, Relaxed);
+            Self(())
+        }
+
+        /// WARNs in all such scopes so far.
+        pub(crate) fn count(&self) -> u64 {
+            COUNT.load(Relaxed)
+        }
+    }
+
+    impl Drop for Muted {
+        fn drop(&mut self) {
+            SCOPES.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// Counts a WARN and says so, inside of a scope.
+    pub(super) fn warned() -> bool {
+        let muted = SCOPES.load(Relaxed) != 0;
+        if muted {
+            COUNT.fetch_add(1, Relaxed);
+        }
+        muted
+    }
 }
