@@ -7,10 +7,10 @@ TOP := $(dir $(abspath $(lastword $(MAKEFILE_LIST))))
 PYTHON ?= python3
 IMOCK = PYTHONPATH='$(TOP)scripts' $(PYTHON) -B -m imock
 
-export KERNEL KSRC KDIR EFFORT SEED FILTER BINDGEN RUST_LIB_SRC
+export KERNEL KSRC KDIR EFFORT SEED FILTER MINUTES BINDGEN RUST_LIB_SRC
 
-TARGETS := modules modules_install clean setup demo check kunit uml vm lint \
-	bench docs report rust-analyzer purge
+TARGETS := modules modules_install clean setup demo check check-schedules \
+	check-sanitize soak kunit uml vm lint bench docs report rust-analyzer purge
 
 .DEFAULT_GOAL := modules
 .NOTPARALLEL:

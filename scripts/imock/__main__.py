@@ -7,8 +7,8 @@ import signal
 import sys
 from typing import Callable
 
-from . import (bench, check, demo, docs, lint, modules, purge, report, rust_analyzer, setup,
-               shell, suites)
+from . import (bench, check, demo, docs, lint, modules, purge, report, rust_analyzer, sanitize,
+               schedules, setup, shell, soak, suites)
 from .session import Session
 from .settings import Settings
 from .tally import Tally
@@ -40,6 +40,9 @@ COMMANDS: dict[str, Callable[[Session], int]] = {
     "demo": _demo,
     "bench": _always(bench.run),
     "check": check.run,
+    "check-sanitize": sanitize.run,
+    "check-schedules": schedules.run,
+    "soak": soak.run,
     "lint": lint.command,
     "uml": _always(lambda session: shell.run(session, False)),
     "vm": _always(lambda session: shell.run(session, True)),

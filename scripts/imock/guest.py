@@ -54,6 +54,8 @@ class Guest:
     programs: list[Path] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
     dies: bool = False
+    # MiB, if it needs more than usual.
+    memory: int | None = None
 
     def _initramfs(self) -> Path:
         conf = {"RUN": self.script, "OUT": "ttyS1" if self.vm else "tty0", **self.conf}
@@ -67,14 +69,14 @@ class Guest:
                 raise Failure("qemu-system-x86_64 is not installed")
             append = ["console=ttyS0,115200", "panic=-1", *self.parameters]
             return [program, "-M", "q35", "-accel", "tcg", "-cpu", "max",
-                    "-smp", "2", "-m", "512", "-display", "none", "-monitor", "none",
-                    "-no-reboot", "-nodefaults", "-chardev", f"file,id=log,path={log}",
+                    "-smp", "2", "-m", str(self.memory or 512), "-display", "none",
+                    "-monitor", "none", "-no-reboot", "-nodefaults", "-chardev", f"file,id=log,path={log}",
                     "-serial", "chardev:log", "-chardev", "stdio,id=out,signal=off",
                     "-serial", "chardev:out", "-kernel", str(self.kernel.image),
                     "-initrd", archive, "-append", " ".join(append),
                     *(word for device in self.devices for word in ("-device", device))]
         # A console whose input is "null" cannot be opened, so both name one file twice.
-        return [str(self.kernel.image), "mem=256M", f"initrd={archive}",
+        return [str(self.kernel.image), f"mem={self.memory or 256}M", f"initrd={archive}",
                 "con0=fd:0,fd:1", f"con1=fd:{log_fd},fd:{log_fd}", "console=tty1", "seccomp=auto",
                 "panic=-1", *self.parameters]
 

@@ -18,7 +18,7 @@ from .ui import Failure, Step
 
 KUNITCONFIG = TOP / "kunit" / ".kunitconfig"
 UML_CONFIG = SCRIPTS / "kernel" / "uml.config"
-BENCH_CONFIG = SCRIPTS / "kernel" / "bench.config"
+FRAGMENTS = {flavour: SCRIPTS / "kernel" / f"{flavour}.config" for flavour in ("bench", "kasan")}
 X86_CONFIG = SCRIPTS / "kernel" / "x86.config"
 OURS = re.compile(r"^CONFIG_IOMMU_MOCK\w*=.*\n", re.M)
 
@@ -45,7 +45,7 @@ def _uml_config(flavour: str) -> str:
     if flavour == "kunit":
         return text
     text = OURS.sub("", text)
-    return merge(text, BENCH_CONFIG.read_text()) if flavour == "bench" else text
+    return merge(text, FRAGMENTS[flavour].read_text()) if flavour in FRAGMENTS else text
 
 
 def _objects(source: Source, flavour: str, tools: Toolchain) -> Path:
@@ -98,16 +98,27 @@ def uml_kunit(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
     return Kernel(source, objects, objects / "linux")
 
 
-def bench(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
-    """The UML kernel in which is measured: without checks, with two CPUs."""
-    objects = _objects(source, "bench", tools)
+def _apart(settings: Settings, source: Source, tools: Toolchain, flavour: str,
+           what: str) -> Kernel:
+    """A UML kernel that shares no objects with the others."""
+    objects = _objects(source, flavour, tools)
     with lock.cache():
         if not (objects / COMPLETE).exists() or source.own:
-            with Step(f"UML kernel {source.label} to measure in") as step:
+            with Step(f"UML kernel {source.label} {what}") as step:
                 need_space(objects, BUILD_GIB, "a UML kernel")
                 objects.mkdir(parents=True, exist_ok=True)
-                _uml_build(step, view.refresh(source), tools, objects, "bench", settings.jobs)
+                _uml_build(step, view.refresh(source), tools, objects, flavour, settings.jobs)
     return Kernel(source, objects, objects / "linux")
+
+
+def bench(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The UML kernel in which is measured: without checks, with two CPUs."""
+    return _apart(settings, source, tools, "bench", "to measure in")
+
+
+def kasan(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The UML kernel whose accesses to memory are checked, with two CPUs."""
+    return _apart(settings, source, tools, "kasan", "with KASAN")
 
 
 def _begin(step: Step, objects: Path, donor: Path) -> None:

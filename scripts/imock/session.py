@@ -44,14 +44,15 @@ class Session:
         with self._finding:
             if flavour not in self._kernels:
                 build = {"uml": kernels.uml, "x86": kernels.x86,
-                         "bench": kernels.bench}[flavour]
+                         "bench": kernels.bench, "kasan": kernels.kasan}[flavour]
                 tools = self.tools
                 self._kernels[flavour] = build(self.settings, self.source, tools)
             return self._kernels[flavour]
 
     def folder(self, flavour: str) -> str:
         """Name of the folder that holds the modules for a kernel."""
-        where = {"uml": "uml", "x86": "vm", "bench": "uml-bench"}[flavour]
+        where = {"uml": "uml", "x86": "vm", "bench": "uml-bench",
+                 "kasan": "uml-kasan"}[flavour]
         return f"{where}-{'own' if self.source.own else self.source.series}"
 
     def modules(self, flavour: str) -> tuple[Kernel, list[Path]]:

@@ -23,7 +23,8 @@ RUSTC_MIN = (1, 85, 0)
 
 # Set by an outer make; an inner kernel build must not see our own variables.
 MAKE_NOISE = ("MAKEFLAGS", "MFLAGS", "MAKEOVERRIDES", "MAKELEVEL", "GNUMAKEFLAGS",
-              "KERNEL", "KSRC", "KDIR", "EFFORT", "SEED", "FILTER", "M", "O", "V", "W", "C")
+              "KERNEL", "KSRC", "KDIR", "EFFORT", "SEED", "FILTER", "MINUTES", "M", "O",
+              "V", "W", "C")
 
 
 def cache_dir() -> Path:
@@ -69,6 +70,7 @@ class Settings:
         self.filter = os.environ.get("FILTER", "").strip()
         self.effort = _number("EFFORT", 1, 100_000)
         self.seed = _number("SEED", 0, 2**64 - 1)
+        self.minutes = _number("MINUTES", 1, 100_000)
         self.jobs = len(os.sched_getaffinity(0))
 
     def test_params(self, prefix: str = "") -> list[str]:
