@@ -110,8 +110,6 @@ struct IommuMockKunit {
     #[pin]
     soak: File<Soak>,
     #[pin]
-    soak_broken: File<Soak>,
-    #[pin]
     seeded: File<()>,
     _dir: Dir,
 }
@@ -126,8 +124,6 @@ impl kernel::InPlaceModule for IommuMockKunit {
                 mutants <- dir.read_callback_file(c"mutants", Lines::mutants(), &|m, f| m.show(f)),
                 bench <- Bench::new(dir.clone()),
                 soak <- dir.read_callback_file(c"soak", Soak::new(), &|s, f| s.show(f)),
-                soak_broken <- dir.read_callback_file(
-                    c"soak_broken", Soak::of_broken_core(), &|s, f| s.show(f)),
                 seeded <- dir.write_callback_file(c"seeded", Ok::<(), Error>(()), &|(), r| {
                     seeded::commit(r)
                 }),

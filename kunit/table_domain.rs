@@ -37,7 +37,7 @@ impl TableDomain {
     /// # Errors
     ///
     /// ENOMEM.
-    pub(crate) fn new() -> Result<Arc<Domain>> {
+    pub(crate) fn domain() -> Result<Arc<Domain>> {
         let table = KBox::pin_init(PageTable::new(4), GFP_KERNEL)?;
         Domain::new(Kind::Paging, DriverKey::of::<Self>(), Self(table))
     }

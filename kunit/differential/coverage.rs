@@ -48,7 +48,7 @@ impl Coverage {
         }
     }
 
-    /// Prints it. Where there were `enough`, each operation of the scene must have succeeded.
+    /// Prints it. Where there were `enough`, much of it must have succeeded.
     pub(super) fn report(&self, scene: Scene, enough: bool) -> Outcome {
         note(fmt!(
             "                       done  refused   failed   warned     last"
@@ -73,7 +73,7 @@ impl Coverage {
         let percent = (succeeded * 100).checked_div(total).unwrap_or(0);
         note(fmt!("{percent} % of the operations succeeded on both"));
         check!(
-            percent >= 40,
+            percent >= 40 || !enough,
             "only {percent} % of the operations succeeded"
         );
         Ok(())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A domain that stops threads before and after a flush, and looks whether hardware may still
-//! translate what is about to be mapped.
+//! A domain that stops threads before and after a flush, or lets others run there, and looks
+//! whether hardware may still translate what is about to be mapped.
 
 use crate::{
     iommu::{
@@ -16,7 +16,10 @@ use crate::{
         Progress,
         Prot, //
     },
-    kapi::schedule,
+    kapi::{
+        schedule,
+        thread::yield_now, //
+    },
     mock::{
         hw::Reach,
         shell::Mock, //
@@ -118,10 +121,12 @@ impl Paging for Watched {
 
     fn sync(&self, gather: &Gather) {
         schedule::other("flush");
+        yield_now();
         self.flushes.fetch_add(1, Relaxed);
         if let Some(table) = self.inner.paging() {
             table.sync(gather);
         }
+        yield_now();
         schedule::other("flushed");
     }
 

@@ -65,7 +65,7 @@ struct Scene {
 
 impl Scene {
     fn new(want: Strictness) -> Outcome<Self> {
-        let domain = TableDomain::new()?;
+        let domain = TableDomain::domain()?;
         let clock = Arc::new(Manual(Atomic::new(1)), GFP_KERNEL)?;
         let settings = Settings {
             rings: Rings::One,

@@ -8,12 +8,14 @@ use crate::{
         Defect,
         Planted, //
     },
+    effort,
     kapi::{
         kunit::{
             check,
             fails,
             kunit_suite,
             note,
+            skip,
             Outcome,
             Param,
             WarnCounter, //
@@ -113,8 +115,14 @@ impl Param for Defect {
     }
 }
 
+/// Whether there is time for all of it, which an emulated machine has not.
+fn in_full() -> bool {
+    effort() >= 100
+}
+
 fn explore(scene: &FlushScene, slots: usize) -> Outcome<Counts> {
-    let mut explorer = Explorer::new(scene.bound, true);
+    let bound = if in_full() { scene.bound } else { 1 };
+    let mut explorer = Explorer::new(bound, true);
     while let Some(script) = explorer.next()? {
         let world = FlushWorld::new(scene, slots)?;
         let plan = Plan {
@@ -150,7 +158,10 @@ fn queued_iova_is_never_handed_out_before_its_flush(scene: &FlushScene) -> Outco
             spared,
             cut,
         } = explore(scene, slots)?;
-        check!(scene.bound != UNBOUNDED || cut == 0, "{cut} cut");
+        check!(
+            scene.bound != UNBOUNDED || cut == 0 || !in_full(),
+            "{cut} cut"
+        );
         note(fmt!(
             "{}, {slots} slots: {schedules} schedules, {steps} steps, {spared} spared, {cut} cut",
             scene.name
@@ -167,6 +178,10 @@ fn more_preemptions_show_no_more(scene: &FlushScene) -> Outcome {
 }
 
 fn planted_defect_is_found(defect: &Defect) -> Outcome {
+    if !in_full() {
+        skip(c"effort= is too little to find them");
+        return Ok(());
+    }
     let _quiet = WarnCounter::start()?;
     let planted = Planted::new(*defect);
     let explore_all = || {

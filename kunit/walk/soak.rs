@@ -16,10 +16,6 @@ use self::arena::{
 use super::MAX_MEMBERS;
 use crate::{
     families::Protocols,
-    group::defect::{
-        Defect,
-        Planted, //
-    },
     kapi::{
         kunit::{
             Outcome,
@@ -55,31 +51,17 @@ const OPERATIONS: u32 = 400;
 /// Threads.
 const THREADS: u64 = 2;
 
-/// What the file remembers: bursts so far, and what is wrong with the core that it soaks.
+/// What the file remembers: bursts so far.
 #[pin_data]
 pub(crate) struct Soak {
     #[pin]
     bursts: Mutex<u64>,
-    defect: Option<Defect>,
 }
 
 impl Soak {
     /// Makes the file's data.
     pub(crate) fn new() -> impl PinInit<Self> {
-        Self::with(None)
-    }
-
-    /// The same for a core that has a defect which only threads see, to show that this would see
-    /// it.
-    pub(crate) fn of_broken_core() -> impl PinInit<Self> {
-        Self::with(Some(Defect::ReleaseOutsideMutex))
-    }
-
-    fn with(defect: Option<Defect>) -> impl PinInit<Self> {
-        pin_init!(Self {
-            bursts <- new_mutex!(0, "Soak::bursts"),
-            defect,
-        })
+        pin_init!(Self { bursts <- new_mutex!(0, "Soak::bursts") })
     }
 
     /// Soaks, and writes what came of it.
@@ -87,7 +69,6 @@ impl Soak {
         let mut bursts = self.bursts.lock();
         let seed = seed().wrapping_add(*bursts);
         *bursts += 1;
-        let _planted = self.defect.map(Planted::new);
         let start = Instant::<Monotonic>::now();
         let mut counts = Counts::default();
         let muted = Muted::start();

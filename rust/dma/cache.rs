@@ -4,9 +4,9 @@
 //!
 //! For each CPU and each power of two of pages two stacks, and a depot of full ones behind them, as
 //! in the magazine allocator (Bonwick and Adams, "Magazines and Vmem", 2001), which
-//! [`drivers/iommu/iova.c`](srctree/drivers/iommu/iova.c) has too. As there, the depot takes as many
-//! as come: a large ring of a flush queue gives all its ranges back at once, and they will all be
-//! wanted again before it is full once more. What is not wanted goes back bit by bit.
+//! [`drivers/iommu/iova.c`](srctree/drivers/iommu/iova.c) has too. As there, the depot takes as
+//! many as come: a large ring of a flush queue gives all its ranges back at once, and they will all
+//! be wanted again before it is full once more. What is not wanted goes back bit by bit.
 
 use kernel::{
     cpu::{

@@ -80,8 +80,8 @@ pub(crate) struct TableMemory {
 ///
 /// Each of `limits` is 0, or it is that of `words_lg2`. Then `at` points to at least so many bytes
 /// of words that are initialised, and live and stay in place as long as the [`TableMemory`], and
-/// they are a multiple of the size of `1 << words_lg2` words. Whoever sees a limit sees that `at` or
-/// a later one, behind which are the same words and more.
+/// they are a multiple of the size of `1 << words_lg2` words. Whoever sees a limit sees that `at`
+/// or a later one, behind which are the same words and more.
 #[pin_data]
 struct Class {
     /// By the size that is asked for, so that whoever asks for another one finds none.

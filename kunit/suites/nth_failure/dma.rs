@@ -149,7 +149,7 @@ pub(super) fn any_table_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
     let mut failures = 0;
     for allowed in 0.. {
         check!(allowed < ENOUGH, "a mapping takes tables without end");
-        let domain = TableDomain::new()?;
+        let domain = TableDomain::domain()?;
         let dma = layer(&domain, mode)?;
         let table = TableDomain::table(&domain)?;
         let memory = table.store();
