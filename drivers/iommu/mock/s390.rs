@@ -97,7 +97,7 @@ impl S390Unit {
         self.pci.set_state(self.function(endpoint)?.handle(), state)
     }
 
-    /// The same when a driver has waited for firmware for so many milliseconds more, and not before.
+    /// The same when a driver has waited for firmware for so many milliseconds more, not before.
     ///
     /// # Errors
     ///
