@@ -223,8 +223,8 @@ impl VtdUnit {
         let dmar = &*self.dmar;
         let number = pasid.unwrap_or(RID_PASID);
         let at = function.entry(dmar, pasid)?;
-        // A PASID that is blocked leaves the books, which cannot fail.
-        if !matches!(to, Target::Blocked) {
+        // Only for a PASID that comes to something: what leads back cannot fail.
+        if pasid.is_some() && !matches!(to, Target::Blocked) {
             books.reserve()?;
         }
         let goal = match to {
