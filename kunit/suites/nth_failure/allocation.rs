@@ -15,6 +15,7 @@ use self::{
         any_allocation_of_a_plug_can_fail,
         any_allocation_of_a_rig_can_fail,
         any_allocation_of_an_instance_can_fail,
+        no_way_back_needs_memory,
         Setting,
         BOTH, //
     },
@@ -64,6 +65,7 @@ kunit_suite! {
     iommu_mock_nth_allocation over Families:
     any_allocation_of_an_operation_can_fail: each Size in FEW;
     any_allocation_of_a_rig_can_fail: each Setting in BOTH;
+    no_way_back_needs_memory: each Setting in BOTH;
     any_allocation_of_an_instance_can_fail;
     any_allocation_of_a_plug_can_fail;
     any_allocation_of_a_bind_can_fail;

@@ -72,7 +72,7 @@ fn without_blocked(setup: Setup) -> Setup {
 }
 
 /// All of them.
-pub(super) const OPERATIONS: [Operation; 23] = [
+pub(super) const OPERATIONS: [Operation; 25] = [
     Operation {
         name: "probe into a new group",
         run: |scene| scene.fixture.plug(scene.members + 1),
@@ -102,6 +102,14 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         run: |scene| {
             let group = scene.group()?;
             Ok(group.attach_with(scene.new_domain()?, scene.new_handle()?)?)
+        },
+        ..PLAIN
+    },
+    Operation {
+        name: "attach of a lone device",
+        run: |scene| match scene.members {
+            1 => Ok(scene.fixture.endpoint(0)?.attach(scene.new_domain()?)?),
+            _ => Ok(scene.group()?.attach(scene.new_domain()?)?),
         },
         ..PLAIN
     },
@@ -139,6 +147,24 @@ pub(super) const OPERATIONS: [Operation; 23] = [
         },
         forced: &[Op::Attach],
         warns: &[Op::Attach],
+        ..PLAIN
+    },
+    Operation {
+        name: "detach of an owned group",
+        before: |scene| {
+            claim(scene)?;
+            attach_old(scene)
+        },
+        run: |scene| {
+            scene.group()?.detach(&scene.old);
+            Ok(())
+        },
+        forced: &[Op::Attach],
+        warns: &[Op::Attach],
+        again: Some(|scene| {
+            scene.group()?.release_claims();
+            Ok(())
+        }),
         ..PLAIN
     },
     Operation {

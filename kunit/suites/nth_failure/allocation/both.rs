@@ -18,6 +18,7 @@ use crate::{
         Outcome,
         WarnCounter, //
     },
+    mock::hw::Reach,
     rig::{
         Core,
         Kernel,
@@ -62,6 +63,66 @@ pub(super) fn any_allocation_of_a_rig_can_fail(setting: &Setting) -> Outcome {
         })?;
     }
     tally.tell()
+}
+
+/// What must succeed does, with any allocation failing on the way.
+pub(super) fn no_way_back_needs_memory(setting: &Setting) -> Outcome {
+    let faults = begin()?;
+    let warnings = WarnCounter::start()?;
+    let pasid = Pasid::new(1)?;
+    let has_pasids = families::has_pasids()?;
+    let mut tally = Tally::default();
+    for way in WayBack::ALL {
+        if matches!(way, WayBack::DetachPasid) && !has_pasids {
+            continue;
+        }
+        each_nth(&mut tally, |nth| {
+            let mut rig = setting.build()?;
+            let domain = rig.domain()?;
+            match way {
+                WayBack::Detach => rig.attach(domain, None)?,
+                WayBack::Release => rig.claim()?,
+                WayBack::DetachPasid => rig.attach_pasid(0, domain, pasid)?,
+                WayBack::Unplug => (),
+            }
+            let warned = warnings.count();
+            let ((), hit) = faults.run(nth, || match way {
+                WayBack::Detach => rig.detach(domain),
+                WayBack::Release => rig.release(),
+                WayBack::DetachPasid => rig.detach_pasid(0, domain, pasid),
+                WayBack::Unplug => {
+                    // There is such a device.
+                    let _ = rig.unplug(1);
+                }
+            });
+            check!(warnings.count() == warned, "{way:?} warns");
+            let left = match way {
+                WayBack::Unplug => 1,
+                _ => setting.members,
+            };
+            rig.check_all(left, rig.home())?;
+            for at in 0..left {
+                check_eq!(rig.pasid_truth(at, pasid), Reach::Aborted);
+            }
+            // Nobody is on it.
+            rig.free(domain);
+            Ok((Ok(()), hit))
+        })?;
+    }
+    Ok(())
+}
+
+/// What nobody can refuse.
+#[derive(Clone, Copy, Debug)]
+enum WayBack {
+    Detach,
+    Release,
+    DetachPasid,
+    Unplug,
+}
+
+impl WayBack {
+    const ALL: [Self; 4] = [Self::Detach, Self::Release, Self::DetachPasid, Self::Unplug];
 }
 
 pub(super) fn any_allocation_of_a_plug_can_fail() -> Outcome {
