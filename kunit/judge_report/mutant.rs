@@ -34,6 +34,7 @@ fn one(out: &mut Text, row: &Row, mutant: &Mutant<'_>) -> fmt::Result {
     out.text("from", fmt!("{}", Named(row, mutant.recipe.from)))?;
     out.text("to", fmt!("{}", Named(row, mutant.recipe.to)))?;
     out.number("pasid", mutant.recipe.pasid.is_some().into())?;
+    out.number("ats", mutant.recipe.ats.into())?;
     out.text("mutant", fmt!("{}", mutant.defect.name()))?;
     out.text("of", fmt!("{}", mutant.step().map_or("?", name)))?;
     out.number("at", mutant.at as u64)?;

@@ -92,6 +92,9 @@ pub(crate) trait Judged: 'static {
     /// Those of [`Unit::new_space`](crate::mock::unit::Unit::new_space).
     fn space(unit: &Arc<Self::Unit>, stage: usize) -> Result<Arc<SpaceOf<Self>>>;
 
+    /// Endpoints can keep translations themselves (ATS), if they are resettable.
+    const ATS: bool = false;
+
     /// For each protocol, how many words of an entry hardware must read in one go at least.
     const READS: &'static [u32];
 

@@ -117,11 +117,17 @@ pub(crate) enum Circumstance {
     PasidStays,
     /// Another writer is at the entries.
     Writer,
+    /// The endpoint keeps translations itself.
+    Ats,
+    /// The same, and a page is unmapped in the old space.
+    AtsUnmapOld,
+    /// Or in the new one.
+    AtsUnmapNew,
 }
 
 impl Circumstance {
     /// All of them.
-    pub(crate) const ALL: [Self; 13] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::Alone,
         Self::OldStays,
         Self::Alike,
@@ -135,6 +141,9 @@ impl Circumstance {
         Self::OtherOnNew,
         Self::PasidStays,
         Self::Writer,
+        Self::Ats,
+        Self::AtsUnmapOld,
+        Self::AtsUnmapNew,
     ];
 
     /// A transition in this circumstance; `None` where there is no such thing.
@@ -184,6 +193,16 @@ impl Circumstance {
             Self::Writer => {
                 new_recipe.writer = true;
                 true
+            }
+            Self::Ats | Self::AtsUnmapOld | Self::AtsUnmapNew => {
+                new_recipe.ats = true;
+                let (meanwhile, fits) = match self {
+                    Self::AtsUnmapOld => (Meanwhile::UnmapOld, old),
+                    Self::AtsUnmapNew => (Meanwhile::UnmapNew, new),
+                    _ => (Meanwhile::Nothing, old || new),
+                };
+                new_recipe.meanwhile = meanwhile;
+                fits
             }
         };
         fits.then_some(new_recipe)
@@ -294,7 +313,16 @@ fn reads<J: Judged, const PROTOCOL: u32>() -> Outcome<u32> {
 }
 
 fn spoil<J: Judged, const PROTOCOL: u32>(visit: &mut VisitMutant<'_>) -> Outcome {
-    each::<J>(PROTOCOL, &mut |recipe| mutants::spoil::<J>(recipe, visit))
+    each::<J>(PROTOCOL, &mut |recipe| {
+        mutants::spoil::<J>(recipe, visit)?;
+        mutants::spoil::<J>(
+            Recipe {
+                ats: true,
+                ..recipe
+            },
+            visit,
+        )
+    })
 }
 
 /// Calls `f` with every transition.

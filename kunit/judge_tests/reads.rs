@@ -79,6 +79,10 @@ impl<U: Modelled> Model for Reads<U> {
         self.model().drops_tables(command, tag, iova)
     }
 
+    fn drops_kept(&self, command: Command, from: Requester, iova: u64) -> bool {
+        self.model().drops_kept(command, from, iova)
+    }
+
     fn abort_is_error(&self) -> bool {
         self.model().abort_is_error()
     }

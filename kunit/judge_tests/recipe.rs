@@ -65,6 +65,10 @@ pub(crate) struct Recipe {
     pub(crate) far: bool,
     /// Both spaces map to the same.
     pub(crate) alike: bool,
+    /// The endpoints keep translations themselves (ATS).
+    pub(crate) ats: bool,
+    /// The old space gets another top level, and nothing else happens.
+    pub(crate) grows: bool,
     /// Another writer of the entries is at work.
     pub(crate) writer: bool,
     /// Nobody else needs the old space: it goes behind the transition.
@@ -111,6 +115,8 @@ impl Recipe {
             meanwhile: Meanwhile::Nothing,
             far: false,
             alike: false,
+            ats: false,
+            grows: false,
             writer: false,
             last: true,
             bystander: None,

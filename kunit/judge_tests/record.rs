@@ -82,12 +82,16 @@ impl<J: Judged> Recorded<J> {
     ///
     /// Those of the driver.
     pub(crate) fn new(recipe: Recipe) -> Result<Option<Self>> {
+        if recipe.ats && !J::ATS {
+            return Ok(None);
+        }
         let config = InstanceConfig {
             protocol: recipe.protocol,
             ..InstanceConfig::default()
         };
         let mut endpoint = EndpointConfig::ordinary(0);
         endpoint.max_pasids = 4;
+        endpoint.resettable = recipe.ats;
         let unit = J::unit(&config, &[endpoint, endpoint])?;
         let distance = if recipe.far { 1 << 30 } else { PAGE };
 

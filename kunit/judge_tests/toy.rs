@@ -137,6 +137,7 @@ impl Model for Toy {
                     format: 0,
                 },
                 second: None,
+                ats: false,
             }),
             BYPASS => Next::Bypass,
             _ => Next::Abort("invalid"),

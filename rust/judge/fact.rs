@@ -33,6 +33,8 @@ pub(super) enum Fact {
     Translation { tag: Tag, probe: u8, to: u64 },
     /// It knows tables of a group on the way to a probe.
     Tables { tag: Tag, probe: u8, group: u8 },
+    /// A requester, by position in the case, keeps where a probe goes to itself.
+    Kept { watch: usize, probe: u8, to: u64 },
 }
 
 /// An entry that one requester's accesses read.
@@ -153,7 +155,7 @@ impl Known {
                     slot.lines.add(number);
                 }
             }
-            Fact::Translation { .. } | Fact::Tables { .. } => (),
+            Fact::Translation { .. } | Fact::Tables { .. } | Fact::Kept { .. } => (),
         }
         Ok(number)
     }
@@ -192,6 +194,7 @@ impl Fact {
             Self::Tables { tag, probe, group } => {
                 hash(&[4, tag.0], &[u64::from(*probe), u64::from(*group)])
             }
+            Self::Kept { watch, probe, to } => hash(&[5, *watch as u64], &[u64::from(*probe), *to]),
         }
     }
 }

@@ -110,23 +110,27 @@ impl<'a> Hardware<'a> {
     pub(super) fn ways(&self) -> Result<KVec<u64>> {
         let mut ways = KVec::new();
         for End { watch, way } in &self.ends {
-            let number = match way {
-                Way::Translate(by) => {
-                    let stage = |s: &Stage| hash(&[s.root, s.levels.into(), s.format.into()], &[]);
-                    let second = by.second.as_ref().map_or(0, stage);
-                    hash(&[4, by.tag.0, stage(&by.first), second], &[])
-                }
-                Way::Bypass => 3,
-                Way::Wild => 2,
-                // Whatever the reason.
-                Way::Abort(_) => 1,
-            };
+            if matches!(way, Way::Translate(by) if by.ats) {
+                // Whoever may keep translations need not.
+                ways.push(
+                    hash(&[*watch as u64, number_of(way, false)], &[]),
+                    GFP_KERNEL,
+                )?;
+            }
+            let number = number_of(way, true);
             ways.push(hash(&[*watch as u64, number], &[]), GFP_KERNEL)?;
         }
         for number in 0..self.known.count() {
-            if let Some(Fact::Translation { tag, probe, to }) = self.known.get(number) {
-                let line = hash(&[5, tag.0, u64::from(*probe), *to], &[]);
-                ways.push(line, GFP_KERNEL)?;
+            match self.known.get(number) {
+                Some(Fact::Translation { tag, probe, to }) => {
+                    let line = hash(&[5, tag.0, u64::from(*probe), *to], &[]);
+                    ways.push(line, GFP_KERNEL)?;
+                }
+                Some(Fact::Kept { watch, probe, to }) => {
+                    let line = hash(&[6, *watch as u64, u64::from(*probe), *to], &[]);
+                    ways.push(line, GFP_KERNEL)?;
+                }
+                _ => (),
             }
         }
         ways.sort_unstable();
@@ -274,6 +278,12 @@ impl<'a> Hardware<'a> {
                     let iova = self.case.probes.get(usize::from(*probe)).copied();
                     iova.is_some_and(|iova| model.drops_tables(command, *tag, iova))
                 }
+                Some(Fact::Kept { watch, probe, .. }) => {
+                    let iova = self.case.probes.get(usize::from(*probe)).copied();
+                    let from = watches.get(*watch).map(|w| w.requester);
+                    let both = from.zip(iova);
+                    both.is_some_and(|(from, iova)| model.drops_kept(command, from, iova))
+                }
                 // By whole lines, when it is carried out.
                 Some(Fact::Unit { .. }) | None => false,
             };
@@ -302,6 +312,7 @@ impl<'a> Hardware<'a> {
                     let slot = self.known.slots.get(*slot);
                     slot.is_some_and(|slot| about(slot.watch))
                 }
+                Fact::Kept { watch, .. } => about(*watch),
                 Fact::Translation { tag, .. } | Fact::Tables { tag, .. } => {
                     // Nobody shares the tag of a function.
                     self.ends.iter().any(|end| {
@@ -334,5 +345,21 @@ impl<'a> Hardware<'a> {
             };
         }
         Ok(all)
+    }
+}
+
+/// A number for how a lookup ends; with or without what says that translations may be kept.
+fn number_of(way: &Way, kept: bool) -> u64 {
+    match way {
+        Way::Translate(by) => {
+            let stage = |s: &Stage| hash(&[s.root, s.levels.into(), s.format.into()], &[]);
+            let second = by.second.as_ref().map_or(0, stage);
+            let ats = by.ats && kept;
+            hash(&[4, by.tag.0, stage(&by.first), second, ats.into()], &[])
+        }
+        Way::Bypass => 3,
+        Way::Wild => 2,
+        // Whatever the reason.
+        Way::Abort(_) => 1,
     }
 }

@@ -208,7 +208,7 @@ impl Explorer<'_> {
             reasons.iter().rev().filter(here)
         };
         // Entries are read before anything is made of them.
-        for reason in here(true).chain(here(false)) {
+        for reason in Iterator::chain(here(true), here(false)) {
             if known.is_fixed(reason.fact) {
                 continue;
             }

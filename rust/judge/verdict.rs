@@ -235,6 +235,17 @@ impl Moment<'_> {
                                 {
                                     access(Outcome::Wild, Some(line));
                                 }
+                                Fact::Kept {
+                                    watch,
+                                    probe: p,
+                                    to,
+                                } if by.ats
+                                    && watch == end.watch
+                                    && usize::from(p) == probe
+                                    && reached.to != Some(to) =>
+                                {
+                                    access(Outcome::Reaches(to), Some(line));
+                                }
                                 _ => (),
                             }
                         }
@@ -260,7 +271,7 @@ impl Moment<'_> {
             let (tag, line) = match *fact {
                 Fact::Translation { tag, probe, to } => (tag, Some((usize::from(probe), to))),
                 Fact::Tables { tag, .. } => (tag, None),
-                Fact::Unit { .. } | Fact::Line { .. } => continue,
+                Fact::Unit { .. } | Fact::Line { .. } | Fact::Kept { .. } => continue,
             };
             let cause = Cause::Fact(number);
             let mut broken = |invariant| {

@@ -21,6 +21,9 @@ VARIANTS = {
     "OtherOnNew": "another endpoint is on the new space",
     "PasidStays": "a PASID stays where it is",
     "Writer": "another agent writes the entry",
+    "Ats": "the endpoint keeps translations itself (ATS)",
+    "AtsUnmapOld": "the same, and a page is unmapped in the old space",
+    "AtsUnmapNew": "the same, and a page is unmapped in the new space",
 }
 
 # What a line of a timeline is about, by how it begins.
@@ -39,13 +42,15 @@ KINDS = (
     ("reads ", "reads"),
     ("fills ", "reads"),
     ("knows ", "reads"),
+    ("keeps ", "reads"),
 )
 
 
 def name(case: Item) -> str:
     """A transition in words."""
     whose = "PASID: " if case.get("pasid") else ""
-    return f"{whose}{case['from']} → {case['to']}"
+    how = ", ATS" if case.get("ats") else ""
+    return f"{whose}{case['from']} → {case['to']}{how}"
 
 
 def _anchor(case: Item) -> str:

@@ -42,6 +42,7 @@ impl Judged for Smmuv3 {
     const NAME: &'static str = "smmuv3";
     const STAGES: &'static [&'static str] = &["stage 1", "stage 2", "nested"];
     const PASID_STAGE: Option<usize> = Some(0);
+    const ATS: bool = true;
     const READS: &'static [u32] = &[1, 1];
 
     fn expects(protocol: u32, recipe: &Recipe, _circumstance: Circumstance) -> Expected {

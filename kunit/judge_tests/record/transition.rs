@@ -22,6 +22,7 @@ use super::{
     },
     space::{
         frozen,
+        map,
         truth,
         Marked, //
     },
@@ -52,6 +53,9 @@ use crate::{
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
+
+/// An address that the smallest page tables that grow do not cover.
+const TOP: u64 = 1 << 45;
 
 /// Spaces that a case is about.
 struct Cast<S> {
@@ -104,7 +108,9 @@ impl<J: Judged> Recorder<J> {
             let edits = recipe.meanwhile.is_old();
             let unlisted = core::mem::replace(&mut cast.unlisted, KVVec::new());
             let tables = self.edit_now(old, edits, unlisted, &mut edited)?;
-            spaces.push(truth(old, tables), GFP_KERNEL)?;
+            if !recipe.grows {
+                spaces.push(truth(old, tables), GFP_KERNEL)?;
+            }
         }
         if let Some(third) = &cast.third {
             spaces.push(truth(third, frozen(&*third.space)?), GFP_KERNEL)?;
@@ -151,7 +157,14 @@ impl<J: Judged> Recorder<J> {
             End::A(stage) | End::B(stage) => self.space(stage, pages).map(Some),
             End::Blocked | End::Identity => Ok(None),
         };
-        let (old, new) = (space(recipe.from, first)?, space(recipe.to, second)?);
+        let old = space(recipe.from, first)?;
+        let new = match (recipe.grows, &old) {
+            (true, Some(old)) => Some(Marked {
+                space: old.space.clone(),
+                pages: first,
+            }),
+            _ => space(recipe.to, second)?,
+        };
         let wanted = recipe.bystander == Some(Bystander::Pasid);
         let third = match J::PASID_STAGE.filter(|_| wanted) {
             Some(stage) => Some(self.space(stage, pages())?),
@@ -291,9 +304,12 @@ impl<J: Judged> Recorder<J> {
             J::refuse(&self.unit, call)?;
         }
         let (done, mut steps) = self.tape(|unit| {
-            let done = unit.attach(0, recipe.pasid, &goal).is_ok();
+            let done = match (&goal, recipe.grows) {
+                (Target::Paging(space), true) => map(&**space, TOP, 0).is_ok(),
+                _ => unit.attach(0, recipe.pasid, &goal).is_ok(),
+            };
             unit.machine().note(Note::Return);
-            if recipe.last && done {
+            if recipe.last && done && !recipe.grows {
                 drop(old.take());
             }
             Ok(done)

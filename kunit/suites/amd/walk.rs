@@ -53,6 +53,7 @@ fn walk(tables: &Frozen, levels: u32, format: u8, iova: u64) -> Option<u64> {
             format,
         },
         second: None,
+        ats: false,
     };
     REGISTERS.walk(tables, &by, iova, &mut |_| ())
 }

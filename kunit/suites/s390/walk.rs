@@ -90,6 +90,7 @@ fn walk(hand: &Hand, root: u64, levels: u32, iova: u64) -> Result<Option<u64>> {
             format,
         },
         second: None,
+        ats: false,
     };
     Ok(model.walk(hand, &by, iova, &mut |_| ()))
 }

@@ -12,6 +12,7 @@ use super::{
         fact::Fact,
         stop::Go, //
     },
+    End,
     Hardware,
     Way, //
 };
@@ -76,7 +77,11 @@ impl Hardware<'_> {
     /// Walks for all probes by the end of that number; `None` where it is not one by which
     /// accesses are translated.
     pub(in super::super) fn walk(&mut self, end: usize, changed: usize) -> Go<Option<Walk>> {
-        let Some(Way::Translate(by)) = self.ends.get(end).map(|end| end.way) else {
+        let Some(&End {
+            watch,
+            way: Way::Translate(by),
+        }) = self.ends.get(end)
+        else {
             return Ok(None);
         };
         while self.walks.len() <= end {
@@ -104,6 +109,10 @@ impl Hardware<'_> {
             if let Some(to) = reached.to {
                 let fact = Fact::Translation { tag, probe, to };
                 walk.facts.add(self.known.number(fact)?);
+                if by.ats {
+                    let fact = Fact::Kept { watch, probe, to };
+                    walk.facts.add(self.known.number(fact)?);
+                }
             }
             for group in (0..32u8).filter(|g| groups & 1 << g != 0) {
                 let fact = Fact::Tables { tag, probe, group };

@@ -155,6 +155,7 @@ pub(super) enum Having<'a> {
     Unit(u8, u8, [u64; 2]),
     Line(&'a dyn Model, Tag, u64, u64),
     Tables(&'a dyn Model, Tag, u8),
+    Kept(u32, u64, u64),
 }
 
 impl<'a> Having<'a> {
@@ -182,6 +183,11 @@ impl<'a> Having<'a> {
                 Self::Line(model, *tag, iova.unwrap_or(0), *to)
             }
             Fact::Tables { tag, group, .. } => Self::Tables(model, *tag, *group),
+            Fact::Kept { watch, probe, to } => {
+                let iova = case.probes.get(usize::from(*probe)).copied();
+                let from = hardware.requester(*watch).map_or(0, |from| from.id);
+                Self::Kept(from, iova.unwrap_or(0), *to)
+            }
         }
     }
 }
@@ -201,6 +207,9 @@ impl fmt::Display for Having<'_> {
                 f.write_str("fills line ")?;
                 model.show_tag(*tag, f)?;
                 write!(f, " {iova:#x} -> {to:#x}")
+            }
+            Self::Kept(from, iova, to) => {
+                write!(f, "keeps in {from:#x} itself {iova:#x} -> {to:#x}")
             }
             Self::Tables(model, tag, group) => {
                 write!(f, "knows tables of group {group} under ")?;

@@ -68,15 +68,17 @@ impl Explorer<'_> {
     /// What hardware had read when it got hold of a line of the IOTLB or of tables.
     fn cause_of(&mut self, fact: usize, state: &State) -> Go<KVec<usize>> {
         let (tag, probe, to) = match self.hardware.known.get(fact) {
-            Some(Fact::Translation { tag, probe, to }) => (*tag, *probe, Some(*to)),
-            Some(Fact::Tables { tag, probe, .. }) => (*tag, *probe, None),
+            Some(Fact::Translation { tag, probe, to }) => (Some(*tag), *probe, Some(*to)),
+            Some(Fact::Tables { tag, probe, .. }) => (Some(*tag), *probe, None),
+            Some(Fact::Kept { probe, to, .. }) => (None, *probe, Some(*to)),
             _ => return Ok(KVec::new()),
         };
         let changed = self.programs.changed(&state.control);
         let ends = self.ends(state)?;
         for number in ends.iter() {
             let by = self.hardware.end_of(number);
-            let tagged = matches!(by, Some(Way::Translate(by)) if by.tag == tag);
+            let tagged =
+                matches!(by, Some(Way::Translate(by)) if tag.is_none_or(|tag| by.tag == tag));
             let walk = self.hardware.walk(number, changed)?.filter(|_| tagged);
             let reached = walk.and_then(|walk| walk.probes.get(usize::from(probe)).copied());
             if reached.is_some_and(|reached| to.is_none() || reached.to == to) {

@@ -3,14 +3,17 @@
 //! Live hardware: a model, memory with its tables of entries, caches, and a command queue.
 //!
 //! Of what hardware may do, it does what shows most mistakes: it remembers everything until told to
-//! forget, and carries commands out no earlier than it must, when somebody waits for them.
+//! forget, and carries commands out no earlier than it must, when somebody waits for them. An
+//! endpoint that may keep translations itself (ATS) keeps all that it uses.
 
 mod caches;
 mod trace;
+mod walker;
 
 use self::{
     caches::Caches,
-    trace::Trace, //
+    trace::Trace,
+    walker::translate, //
 };
 use super::{
     memory::EntryMemory,
@@ -22,7 +25,6 @@ use super::{
         Next,
         Requester,
         Tag,
-        Translation,
         Words,
         DEPTH,
         WORDS, //
@@ -165,7 +167,7 @@ impl<M: Model> Machine<M> {
     pub(crate) fn update(&self, at: u64, words: &[u64], keep: &[u64]) -> Result {
         let count = u32::try_from(words.len())?;
         let bytes = u64::from(count) * 8;
-        if !count.is_power_of_two() || at & (bytes - 1) != 0 {
+        if !count.is_power_of_two() || words.len() > WORDS || at & (bytes - 1) != 0 {
             return Err(EINVAL);
         }
         let mut store = Store {
@@ -192,15 +194,29 @@ impl<M: Model> Machine<M> {
         self.state.lock().write_down(Step::Barrier);
     }
 
-    /// Puts a command into the queue; waits for room, where there is none.
-    pub(crate) fn submit(&self, command: Command) {
+    /// Puts a command into the queue.
+    ///
+    /// # Errors
+    ///
+    /// EBUSY where there is no room until somebody waits, ENOMEM.
+    pub(crate) fn try_submit(&self, command: Command) -> Result {
         let mut state = self.state.lock();
-        if state.queue.len() >= QUEUE || state.queue.push(command, GFP_KERNEL).is_err() {
+        if state.queue.len() >= QUEUE {
+            return Err(EBUSY);
+        }
+        state.queue.push(command, GFP_KERNEL)?;
+        state.submitted(command);
+        Ok(())
+    }
+
+    /// The same; waits for room, where there is none.
+    pub(crate) fn submit(&self, command: Command) {
+        if self.try_submit(command).is_err() {
+            let mut state = self.state.lock();
             state.drain(&self.model);
             state.caches.execute(&self.model, command);
+            state.submitted(command);
         }
-        state.counts.commands += 1;
-        state.write_down(Step::Submit(command));
     }
 
     /// Waits until all commands are carried out.
@@ -280,7 +296,16 @@ impl<M: Model> Machine<M> {
             state.caches.forget_translations();
         }
         match look_up(&self.model, state, from, true) {
-            Next::Translate(by) => translate(&self.model, state, &by, iova),
+            Next::Translate(by) => {
+                if let Some(to) = by.ats.then(|| state.caches.kept(from, iova)).flatten() {
+                    return Reach::Memory(to);
+                }
+                let reach = translate(&self.model, state, &by, iova);
+                if let (true, Reach::Memory(to)) = (by.ats, reach) {
+                    state.caches.keep(from, iova, to);
+                }
+                reach
+            }
             Next::Bypass => Reach::Memory(iova),
             Next::Abort(_) | Next::Fetch(_) => Reach::Aborted,
         }
@@ -401,20 +426,16 @@ impl State {
         }
     }
 
+    fn submitted(&mut self, command: Command) {
+        self.counts.commands += 1;
+        self.write_down(Step::Submit(command));
+    }
+
     fn drain(&mut self, model: &dyn Model) {
         for command in &self.queue {
             self.caches.execute(model, *command);
         }
         self.queue.clear();
-    }
-}
-
-/// All page tables of an instance as one memory.
-struct Tables<'a>(&'a [Arc<dyn Memory>]);
-
-impl Memory for Tables<'_> {
-    fn word(&self, table: u64, index: u32) -> Option<u64> {
-        self.0.iter().find_map(|memory| memory.word(table, index))
     }
 }
 
@@ -445,23 +466,4 @@ fn look_up(model: &dyn Model, state: &mut State, from: Requester, live: bool) ->
         }
     }
     Next::Abort("too deep")
-}
-
-fn translate(model: &dyn Model, state: &mut State, by: &Translation, iova: u64) -> Reach {
-    if let Some(to) = state.caches.translation(by.tag, iova) {
-        return Reach::Memory(to);
-    }
-    let tables = Tables(&state.tables);
-    let mut wild = false;
-    let to = model.walk(&tables, by, iova, &mut |table| {
-        wild |= tables.word(table, 0).is_none();
-    });
-    state.counts.wild += u64::from(wild);
-    match to {
-        Some(to) => {
-            state.caches.add_translation(by.tag, iova, to);
-            Reach::Memory(to)
-        }
-        None => Reach::Aborted,
-    }
 }

@@ -70,6 +70,8 @@ pub(crate) struct Translation {
     pub(crate) first: Stage,
     /// What translates the results of the first stage, and the addresses of its tables.
     pub(crate) second: Option<Stage>,
+    /// The requester may ask for translations and keep them (ATS).
+    pub(crate) ats: bool,
 }
 
 /// What a lookup does next.
@@ -148,6 +150,11 @@ pub(crate) trait Model: Send + Sync + 'static {
 
     /// Whether a command makes hardware forget which tables it went through under a tag.
     fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool;
+
+    /// Whether a command makes a requester forget what it keeps of `iova` itself (ATS).
+    fn drops_kept(&self, _command: Command, _from: Requester, _iova: u64) -> bool {
+        false
+    }
 
     /// Whether an aborted access stops the requester until somebody resets it, so that to block DMA
     /// for a moment is not harmless.

@@ -175,6 +175,7 @@ impl Model for Zpci {
                         format: 0,
                     },
                     second: None,
+                    ats: false,
                 }),
                 None => Next::Abort("reserved designation type"),
             },

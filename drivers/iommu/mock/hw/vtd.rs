@@ -188,6 +188,7 @@ fn by_context(from: Requester, words: &Words) -> Next {
             format: SECOND,
         },
         second: None,
+        ats: false,
     })
 }
 
@@ -226,6 +227,7 @@ fn by_pasid(from: Requester, words: &Words) -> Next {
         tag: key.tag(),
         first,
         second,
+        ats: false,
     })
 }
 

@@ -77,6 +77,18 @@ pub(super) fn ats(machine: &Machine<Smmuv3>, sid: u32, ssid: Option<u32>) {
     machine.wait();
 }
 
+/// Makes all endpoints of a list that have ATS forget all, and waits until they have.
+pub(super) fn kept(machine: &Machine<Smmuv3>, invs: &[Counted]) {
+    let mut any = false;
+    for Counted { inv, .. } in invs.iter().filter(|counted| counted.inv.kind.is_ats()) {
+        machine.submit(command::atc_inv(inv.id, None, 0, command::ATC_ALL));
+        any = true;
+    }
+    if any {
+        machine.wait();
+    }
+}
+
 /// What comes later must find effects of what came before.
 fn ends_batch(this: Kind, next: Kind) -> bool {
     let clear = |kind| kind == Kind::S2VmidS1Clear;

@@ -57,10 +57,10 @@ use crate::{
     pgtable::{
         Armv8Stage1,
         Armv8Stage2,
-        Fixed,
         Format,
         PageTable,
-        Top, //
+        Top,
+        User, //
     },
 };
 use kernel::{
@@ -327,13 +327,26 @@ impl Smmuv3Space {
     }
 
     /// What unmapping makes hardware forget.
-    fn flush(&self, range: flush::Range) {
+    fn forget(&self, range: flush::Range) {
         match &self.stage {
             Stage::One(_) | Stage::Two(_) => {
                 flush::range(&self.machine, self.invs.lock().all(), range);
             }
             Stage::Nested(_, guest) => guest.flush(&self.machine, self.id.get(), range),
         }
+    }
+}
+
+impl User for Smmuv3Space {
+    fn flush(&self, gather: &Gather) {
+        let (first, last) = gather.range().unwrap_or((0, u64::MAX));
+        self.forget(flush::Range {
+            first,
+            // A size that is too large becomes that of everything.
+            size: last.wrapping_sub(first).wrapping_add(1),
+            page: gather.page(),
+            leaf: !gather.cuts_tables(),
+        });
     }
 }
 
@@ -352,7 +365,7 @@ impl Space for Smmuv3Space {
 
     fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, prot: Prot) -> Progress {
         let (mapped, result) = on_tables!(self, |words| words
-            .map(&Fixed, iova, paddr, page, count, prot));
+            .map(self, iova, paddr, page, count, prot));
         let mut result = result.map_err(Error::from);
         if let (Stage::Nested(tables, guest), Ok(())) = (&self.stage, &result) {
             result = guest.back(&tables.words);
@@ -370,15 +383,7 @@ impl Space for Smmuv3Space {
     }
 
     fn sync(&self, gather: &Gather) {
-        let (first, last) = gather.range().unwrap_or((0, u64::MAX));
-        let range = flush::Range {
-            first,
-            // A size that is too large becomes that of everything.
-            size: last.wrapping_sub(first).wrapping_add(1),
-            page: gather.page(),
-            leaf: !gather.cuts_tables(),
-        };
-        self.flush(range);
+        User::flush(self, gather);
         self.give_back(gather);
         self.machine.note(Note::Return);
     }

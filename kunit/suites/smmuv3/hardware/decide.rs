@@ -222,6 +222,9 @@ fn an_entry_says_what_becomes_of_an_access(decision: &Decision) -> Outcome {
         next = MODEL.next(from, &[ste, cd]);
     }
     let second = geometry::stage2(&ste);
+    // EATS: full.
+    let [_, ste1, ..] = ste;
+    let ats = (ste1 >> 28) & 3 == 1;
     let expected = match decision.fate {
         Fate::Aborted(why) => Next::Abort(why),
         Fate::Bypassed => Next::Bypass,
@@ -233,11 +236,13 @@ fn an_entry_says_what_becomes_of_an_access(decision: &Decision) -> Outcome {
                 format: 16,
             },
             second: second.filter(|_| both),
+            ats,
         }),
         Fate::Stage2(vmid) => Next::Translate(Translation {
             tag: tag::stage2(vmid),
             first: second.ok_or(EINVAL)?,
             second: None,
+            ats,
         }),
     };
     check_eq!(next, expected);

@@ -102,6 +102,7 @@ fn agrees<F: Format>(is_stage2: bool) -> Outcome {
             tag: tag::stage2(1),
             first: tables.stage(is_stage2),
             second: None,
+            ats: false,
         };
         let mut found = 0;
         let starts = [
@@ -189,6 +190,7 @@ fn stage_2_translates_the_tables_of_stage_1() -> Outcome {
         tag: tag::stage1(1, 1),
         first: first.stage(false),
         second: Some(second.stage(true)),
+        ats: false,
     };
     let both = Both(first, second);
     check_eq!(MODEL.walk(&both, &by, 0x5008, &mut |_| ()), None);

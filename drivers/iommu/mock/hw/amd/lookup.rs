@@ -69,6 +69,7 @@ pub(super) fn next(registers: &AmdVi, from: Requester, read: &[Words]) -> Next {
                 tag: tag::host(domain(&entry)),
                 first,
                 second: None,
+                ats: false,
             }),
             Err(()) => Next::Abort("Mode is reserved"),
         },
@@ -133,5 +134,6 @@ fn guest(registers: &AmdVi, entry: &Dte, pasid: u32, format: u8, read: &[Words])
             format,
         },
         second,
+        ats: false,
     })
 }

@@ -21,6 +21,9 @@ const LINES: usize = 64;
 /// Entries in an entry cache. The oldest goes first.
 const ENTRIES: usize = 64;
 
+/// Words in a paging-structure cache. The oldest goes first.
+const WAYS: usize = 64;
+
 struct Entry {
     from: Requester,
     fetch: Fetch,
@@ -33,10 +36,29 @@ struct Line {
     to: u64,
 }
 
-/// The entry caches and the IOTLB of an instance.
+/// A word of a page table that led to another one.
+struct Way {
+    tag: Tag,
+    iova: u64,
+    /// Table and index.
+    at: (u64, u64),
+    word: u64,
+}
+
+/// What a requester keeps itself.
+struct Kept {
+    from: Requester,
+    iova: u64,
+    to: u64,
+}
+
+/// The entry caches, the IOTLB and the paging-structure cache of an instance, and what endpoints
+/// asked for by ATS.
 pub(super) struct Caches {
     entries: KVec<Entry>,
     lines: KVec<Line>,
+    ways: KVec<Way>,
+    kept: KVec<Kept>,
 }
 
 impl Caches {
@@ -44,6 +66,8 @@ impl Caches {
         Self {
             entries: KVec::new(),
             lines: KVec::new(),
+            ways: KVec::new(),
+            kept: KVec::new(),
         }
     }
 
@@ -67,13 +91,47 @@ impl Caches {
 
     /// Where an address goes to by what was found before.
     pub(super) fn translation(&self, tag: Tag, iova: u64) -> Option<u64> {
-        let page = iova >> PAGE_SHIFT;
-        let line = self
-            .lines
-            .iter()
-            .find(|line| line.tag == tag && line.iova >> PAGE_SHIFT == page)?;
-        let offset = iova & ((1 << PAGE_SHIFT) - 1);
-        Some((line.to >> PAGE_SHIFT << PAGE_SHIFT) | offset)
+        let mut lines = self.lines.iter();
+        let line = lines.find(|line| line.tag == tag && is_same_page(line.iova, iova))?;
+        Some(in_page(line.to, iova))
+    }
+
+    /// The same by what a requester keeps itself.
+    pub(super) fn kept(&self, from: Requester, iova: u64) -> Option<u64> {
+        let mut kept = self.kept.iter();
+        let line = kept.find(|line| line.from == from && is_same_page(line.iova, iova))?;
+        Some(in_page(line.to, iova))
+    }
+
+    /// The word of a page table as it was when a walk under a tag went on from it.
+    pub(super) fn way(&self, tag: Tag, at: (u64, u64)) -> Option<u64> {
+        let mut ways = self.ways.iter();
+        Some(ways.find(|way| way.tag == tag && way.at == at)?.word)
+    }
+
+    /// Remembers a word from which the walk for an address went on, if there is memory for it.
+    pub(super) fn add_way(&mut self, tag: Tag, iova: u64, at: (u64, u64), word: u64) {
+        if self.way(tag, at).is_some() {
+            return;
+        }
+        if self.ways.len() >= WAYS {
+            let _ = self.ways.remove(0);
+        }
+        let way = Way {
+            tag,
+            iova,
+            at,
+            word,
+        };
+        let _ = self.ways.push(way, GFP_KERNEL);
+    }
+
+    /// Lets a requester keep where an address goes to, if there is memory for it.
+    pub(super) fn keep(&mut self, from: Requester, iova: u64, to: u64) {
+        if self.kept.len() >= LINES {
+            let _ = self.kept.remove(0);
+        }
+        let _ = self.kept.push(Kept { from, iova, to }, GFP_KERNEL);
     }
 
     /// Remembers where an address goes to, if there is memory for it.
@@ -90,6 +148,10 @@ impl Caches {
             .retain(|e| !model.drops_entry(command, e.from, &e.fetch, &e.words));
         self.lines
             .retain(|line| !model.drops_translation(command, line.tag, line.iova));
+        self.ways
+            .retain(|way| !model.drops_tables(command, way.tag, way.iova));
+        self.kept
+            .retain(|line| !model.drops_kept(command, line.from, line.iova));
     }
 
     /// Forgets everything of a requester's entry and all translations under its tags, which a
@@ -97,6 +159,8 @@ impl Caches {
     pub(super) fn forget(&mut self, id: u32, tags: impl Fn(Tag) -> bool) {
         self.entries.retain(|entry| entry.from.id != id);
         self.lines.retain(|line| !tags(line.tag));
+        self.ways.retain(|way| !tags(way.tag));
+        self.kept.retain(|line| line.from.id != id);
     }
 
     /// Forgets all translations.
@@ -108,4 +172,14 @@ impl Caches {
     pub(super) fn lines(&self) -> impl Iterator<Item = (Tag, u64, u64)> + '_ {
         self.lines.iter().map(|line| (line.tag, line.iova, line.to))
     }
+}
+
+fn is_same_page(a: u64, b: u64) -> bool {
+    (a ^ b) >> PAGE_SHIFT == 0
+}
+
+/// The address in the page at `to` at which `iova` is in its own.
+fn in_page(to: u64, iova: u64) -> u64 {
+    let offset = iova & ((1 << PAGE_SHIFT) - 1);
+    (to >> PAGE_SHIFT << PAGE_SHIFT) | offset
 }

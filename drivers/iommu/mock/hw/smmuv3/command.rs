@@ -5,6 +5,7 @@
 use super::{
     super::model::{
         Command,
+        Requester,
         Tag, //
     },
     tag,
@@ -187,4 +188,16 @@ pub(super) fn drops_line(command: Command, of: Tag, address: u64) -> bool {
 pub(super) fn drops_tables(command: Command, of: Tag, address: u64) -> bool {
     let leaf_only = range(&command.0).is_some() && LEAF.is_set(&command.0);
     !leaf_only && drops_line(command, of, address)
+}
+
+/// Whether a command makes an endpoint forget what it keeps of an address. Without a SubstreamID it
+/// is about all that there is of the address, whatever the SubstreamID.
+pub(super) fn drops_kept(command: Command, from: Requester, address: u64) -> bool {
+    let words = &command.0;
+    let lg2 = ATC_SIZE.get(words) as u32 + 12;
+    let differs = (ADDRESS.address(words) ^ address).checked_shr(lg2);
+    OP.get(words) == op::ATC_INV
+        && SID.get(words) == u64::from(from.id)
+        && (!SSV.is_set(words) || from.pasid.map(u64::from) == Some(SSID.get(words)))
+        && differs.unwrap_or(0) == 0
 }

@@ -138,6 +138,7 @@ fn stage2_of(ste: &Words) -> Option<Translation> {
         tag: tag::stage2(ste::S2VMID.get(ste) as u16),
         first: geometry::stage2(ste)?,
         second: None,
+        ats: ste::EATS.get(ste) == eats::TRANS,
     })
 }
 
@@ -160,6 +161,7 @@ fn by_cd(ste: &Words, cd: &Words) -> Next {
         tag: tag::stage1(ste::S2VMID.get(ste) as u16, cd::ASID.get(cd) as u16),
         first,
         second,
+        ats: ste::EATS.get(ste) == eats::TRANS,
     })
 }
 
@@ -211,6 +213,10 @@ impl Model for Smmuv3 {
 
     fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool {
         command::drops_tables(command, tag, iova)
+    }
+
+    fn drops_kept(&self, command: Command, from: Requester, iova: u64) -> bool {
+        command::drops_kept(command, from, iova)
     }
 
     fn show_command(&self, command: Command, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,8 @@
 //! What is nested: a guest's stage 1 on top of a stage 2.
 //!
 //! The guest's part is played here, too: it has a table of CDs with one CD, its page tables are in
-//! memory that stage 2 maps 1:1, and it has TLB invalidations of its own sent for what it unmaps.
+//! memory that stage 2 maps 1:1, and it has invalidations of its own sent for what it unmaps: those
+//! of the TLB, then ATS.
 
 use super::{
     super::{
@@ -91,6 +92,7 @@ impl Guest {
         machine.barrier();
         flush::guest(machine, self.vmid(), asid, range);
         machine.wait();
+        flush::kept(machine, self.parent.invs().lock().all());
     }
 
     /// The guest gives an ASID up.
