@@ -8,7 +8,8 @@ use crate::{
         timeline,
         Defect,
         Invariant,
-        Options, //
+        Options,
+        Verdict, //
     },
     judge_tests::{
         families::{
@@ -32,6 +33,7 @@ use crate::{
         Outcome, //
     },
     mock::hw::{
+        amd::dte,
         model::{
             Fetch,
             Model,
@@ -56,6 +58,8 @@ kunit_suite! {
     tag_is_not_to_be_freed_before_the_flush;
     list_is_not_to_be_left_before_the_entry_is_changed;
     bits_in_use_are_not_to_be_written_early;
+    endpoint_is_to_forget_what_it_keeps;
+    new_top_and_depth_go_together;
 }
 
 const STORE128: u32 = 1;
@@ -209,4 +213,53 @@ fn bits_in_use_are_not_to_be_written_early() -> Outcome {
             |_, step| matches!(step, Step::Store(store) if Some(store.at) == first),
         )
     })
+}
+
+fn endpoint_is_to_forget_what_it_keeps() -> Outcome {
+    let ats = |recipe| Recipe {
+        ats: true,
+        ..recipe
+    };
+    let without_atc_inv = |recorded: &Recorded<Smmuv3>| {
+        let (model, own) = (recorded.model(), recorded.requesters().next());
+        without(&recorded.steps, |_, step| match step {
+            Step::Submit(command) => own.is_some_and(|own| model.drops_kept(*command, own, 0)),
+            _ => false,
+        })
+    };
+    for protocol in [0, 1] {
+        let recipe = ats(paging(protocol, 0));
+        breaks::<Smmuv3>(recipe, Invariant::New, without_atc_inv)?;
+    }
+    Ok(())
+}
+
+fn new_top_and_depth_go_together() -> Outcome {
+    for protocol in [0, STORE128] {
+        let recipe = Recipe {
+            grows: true,
+            ..paging(protocol, 0)
+        };
+        let recorded = Recorded::<Amd>::new(recipe)?;
+        let Some(recorded) = recorded else {
+            return Err(ENOENT.into());
+        };
+        let case = recorded.case(&recorded.steps);
+        let report = judge(&case, Options::default(), None)?;
+        check_eq!(report.verdict, Verdict::Hitless);
+        // The root without the depth: entries say which level comes next, so that it is noticed.
+        let mut torn = KVVec::new();
+        for step in &recorded.steps {
+            if let Step::Store(store) = step {
+                let mut root = *store;
+                let [keep, ..] = &mut root.keep;
+                *keep |= dte::MODE.mask();
+                torn.push(Step::Store(root), GFP_KERNEL)?;
+            }
+            torn.push(*step, GFP_KERNEL)?;
+        }
+        let report = judge(&recorded.case(&torn), Options::default(), None)?;
+        check_eq!(report.verdict, Verdict::Blocked);
+    }
+    Ok(())
 }

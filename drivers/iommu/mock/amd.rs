@@ -224,6 +224,16 @@ impl AmdUnit {
         Ok(())
     }
 
+    /// Makes an empty guest page table of 4 or 5 levels, whatever an endpoint would have.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(crate) fn new_guest_space(&self, levels: u32) -> Result<Arc<AmdSpace>> {
+        let space = AmdSpace::new_guest(&self.iommu, levels)?;
+        Ok(Arc::new(space, GFP_KERNEL)?)
+    }
+
     /// Writes the part of an entry that is about interrupts, as other code does at any time: word
     /// 2, in one store of 64 bits.
     ///

@@ -89,11 +89,16 @@ fn attach(iommu: &Iommu, go: &Move<'_>) {
     }
     if let Some(space) = to_guest {
         iommu.note_guest_tag(device, 0, Some(space));
-        if from_guest.is_some() && go.changes_depth(&old) {
-            // The root must not be walked with the depth of the other.
+        let changes = from_guest.is_some() && go.changes_depth(&old);
+        if changes {
+            // No root must be walked with the depth of the other: not the new one with the old
+            // depth, nor the old one, of which the entry may be remembered, with the new depth.
             block(iommu, wiring);
         }
         iommu.store_gcr3(wiring.gcr3_0, space.guest_root());
+        if changes {
+            iommu.flush_pasid(device, 0);
+        }
     }
     go.with_entry(go.to, |new| update(iommu, wiring, new));
     if from_guest.is_some() && to_guest.is_none() {
@@ -140,6 +145,14 @@ fn set_pasid(iommu: &Iommu, go: &PasidMove<'_>) {
     if let Some(to) = go.to {
         to.list(device, Some(pasid));
         iommu.note_guest_tag(device, pasid, Some(to));
+    }
+    if let (Some(_), Some(_), Some(new)) = (go.from, go.to, &go.entry) {
+        let [id, _] = device.wiring.names;
+        let _entry = device.entry.lock();
+        if changes_depth(&iommu.load(id), new) {
+            // As with the attach.
+            block(iommu, &device.wiring);
+        }
     }
     iommu.store_gcr3(go.slot, go.to.and_then(AmdSpace::guest_root));
     iommu.flush_pasid(device, pasid);
