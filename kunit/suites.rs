@@ -24,6 +24,7 @@ mod expect;
 mod fault;
 mod handle;
 mod harness;
+mod input;
 mod inspect;
 mod judge;
 mod judge_history;

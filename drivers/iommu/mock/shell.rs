@@ -59,6 +59,9 @@ use kernel::{
     sync::Arc, //
 };
 
+/// PASIDs have 20 bits.
+const MAX_PASIDS: u32 = 1 << 20;
+
 /// One instance of a family.
 pub(crate) struct Shell<U: Unit> {
     config: InstanceConfig,
@@ -75,12 +78,15 @@ impl<U: Unit> Shell<U> {
     ///
     /// # Errors
     ///
-    /// Those of [`Unit::new`].
+    /// Those of [`Unit::new`]; EINVAL for an endpoint with more PASIDs than there are.
     pub(crate) fn new(
         config: InstanceConfig,
         endpoints: KVec<EndpointConfig>,
         faults: Arc<FaultPlan>,
     ) -> Result<Arc<Self>> {
+        if endpoints.iter().any(|e| e.max_pasids > MAX_PASIDS) {
+            return Err(EINVAL);
+        }
         let key = DriverKey::of::<Self>();
         let new_static = |wanted, kind, which| match wanted {
             true => Domain::new(kind, key, which).map(Some),
