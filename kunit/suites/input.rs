@@ -336,6 +336,11 @@ fn garbage<J: Judged>(protocol: u32) -> Outcome {
         model.drops_translation(command, Tag(random.next()), random.next());
     }
     check!(translated > 0, "{} translates nothing", J::NAME);
-    check!(walked > 0, "{} reaches nothing", J::NAME);
+    // Tables of s390 say of what type they are, which random words hardly ever do.
+    check!(
+        walked > 0 || J::NAME == S390::NAME,
+        "{} reaches nothing",
+        J::NAME
+    );
     Ok(())
 }

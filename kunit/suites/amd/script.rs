@@ -147,7 +147,7 @@ pub(super) fn moves_are_these_steps() -> Outcome {
         (
             "Vv",
             "LHdw (L)(H)(d)w d(d)w pw -(-) Gpwu tGpw +(+) HLdw (H)(L)(d)w d(d)w",
-            "+(+) t L(L)d(d)w G HL(H)(L)d(d)w pw -(-)",
+            "+(+) t L(L)d(d)w Gpw HL(H)(L)d(d)w pw -(-)",
         ),
         (
             "IV",
