@@ -12,6 +12,7 @@ mod measure;
 mod moved;
 mod sheet;
 mod table;
+mod threads;
 
 use self::sheet::Sheet;
 use crate::kapi::{
@@ -72,6 +73,10 @@ pub(crate) struct Bench {
     #[pin]
     growth: File<Report>,
     #[pin]
+    shared: File<Report>,
+    #[pin]
+    shadowed: File<Report>,
+    #[pin]
     iova: File<Report>,
     #[pin]
     lazy: File<Report>,
@@ -92,6 +97,10 @@ impl Bench {
                     c"table", Report::new("table", table::shapes), &|r, f| r.show(f)),
                 growth <- dir.read_callback_file(
                     c"growth", Report::new("growth", table::growth), &|r, f| r.show(f)),
+                shared <- dir.read_callback_file(
+                    c"shared", Report::new("shared", table::shared), &|r, f| r.show(f)),
+                shadowed <- dir.read_callback_file(
+                    c"shadowed", Report::new("shadowed", lazy::shadowed), &|r, f| r.show(f)),
                 iova <- dir.read_callback_file(
                     c"iova", Report::new("iova", iova::measure), &|r, f| r.show(f)),
                 lazy <- dir.read_callback_file(

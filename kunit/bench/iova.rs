@@ -13,32 +13,19 @@ use super::{
         Row,
         Sheet, //
     },
+    threads::two_threads,
 };
 use crate::{
     dma::IovaSpace,
-    kapi::{
-        iova::{
-            self,
-            KernelIova, //
-        },
-        thread::{
-            self,
-            Run,
-            Thread, //
-        },
+    kapi::iova::{
+        self,
+        KernelIova, //
     },
 };
 use kernel::{
     cpu::nr_cpu_ids,
     prelude::*,
-    sync::{
-        atomic::{
-            Acquire,
-            Atomic,
-            Release, //
-        },
-        Arc, //
-    },
+    sync::Arc, //
 };
 
 const PEER: &str = "iova.c";
@@ -187,8 +174,8 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
         for round in Round::all() {
             round.take(
                 &mut pairs,
-                || two_threads(&ours, shape),
-                || two_threads(&theirs, shape),
+                || at_once(&ours, shape),
+                || at_once(&theirs, shape),
             )?;
         }
         report(sheet, shape, 2, shape.times()?, &mut pairs)?;
@@ -207,53 +194,11 @@ fn report(sheet: &mut Sheet, shape: &Shape, threads: u64, times: u32, pairs: &mu
     sheet.pair(&row, pairs)
 }
 
-/// What one of two threads does.
-struct Half {
-    side: Arc<dyn Side>,
-    shape: Shape,
-    /// Threads that are ready.
-    ready: Arc<Atomic<u32>>,
-    /// What it took; 0 while it has not ended well.
-    taken: Atomic<u64>,
-}
-
-impl Run for Half {
-    fn run(&self) {
-        let held = KVec::from_elem(0, self.shape.held, GFP_KERNEL);
-        self.ready.fetch_add(1, Release);
-        while self.ready.load(Acquire) < 2 {
-            thread::yield_now();
-        }
-        if let (Ok(mut held), Ok(times)) = (held, self.shape.times()) {
-            let taken = self.side.time(&self.shape, &mut held, times);
-            self.taken.store(taken.unwrap_or(0), Release);
-        }
-    }
-}
-
-fn two_threads(side: &Arc<dyn Side>, shape: &Shape) -> Result<u64> {
-    let ready = Arc::new(Atomic::new(0), GFP_KERNEL)?;
-    let half = || {
-        let half = Half {
-            side: side.clone(),
-            shape: *shape,
-            ready: ready.clone(),
-            taken: Atomic::new(0),
-        };
-        Arc::new(half, GFP_KERNEL)
-    };
-    let (a, b) = (half()?, half()?);
-    let first = Thread::spawn(a.clone())?;
-    let second = Thread::spawn(b.clone());
-    if second.is_err() {
-        // Or the first one waits forever.
-        ready.fetch_add(1, Release);
-    }
-    drop(first);
-    drop(second?);
-    let (a, b) = (a.taken.load(Acquire), b.taken.load(Acquire));
-    match a.min(b) {
-        0 => Err(EIO),
-        _ => Ok(a.max(b)),
-    }
+/// What two threads take who do the same at once.
+fn at_once(side: &Arc<dyn Side>, shape: &Shape) -> Result<u64> {
+    let (side, shape) = (side.clone(), *shape);
+    two_threads(move |_| {
+        let mut held = KVec::from_elem(0, shape.held, GFP_KERNEL)?;
+        side.time(&shape, &mut held, shape.times()?)
+    })
 }

@@ -7,6 +7,9 @@
 
 mod priced;
 mod rollover;
+mod shadowed;
+
+pub(super) use shadowed::measure as shadowed;
 
 use self::{
     priced::Priced,
@@ -42,6 +45,9 @@ use kernel::{
 
 const PAGE: u64 = 1 << 12;
 
+/// Pages that 32 address bits reach.
+const PAGES_32: u64 = 1 << 20;
+
 /// At least twice the mappings in a second.
 const TWICE: Limits = Limits {
     floor: 500,
@@ -69,7 +75,10 @@ struct Stack {
 
 impl Stack {
     fn new(price: u64, lazy: Option<Settings>) -> Result<Self> {
-        let domain = Priced::domain(price)?;
+        Self::over(Priced::domain(price)?, lazy)
+    }
+
+    fn over(domain: Arc<Domain>, lazy: Option<Settings>) -> Result<Self> {
         let clock = Arc::new(Stopped, GFP_KERNEL)?;
         let dma = DmaDomain::new(&domain, lazy.unwrap_or(Settings::PER_CPU), clock)?;
         if lazy.is_some() {
@@ -79,13 +88,16 @@ impl Stack {
     }
 
     fn time(&self, times: u32) -> Result<u64> {
-        time(|| {
-            for _ in 0..times {
-                let iova = self.dma.map(&self.domain, PAGE, PAGE, Prot::RW, u64::MAX)?;
-                self.dma.unmap(&self.domain, iova, PAGE);
-            }
-            Ok(())
-        })
+        time(|| self.run(times))
+    }
+
+    /// Maps a page and unmaps it, so many times.
+    fn run(&self, times: u32) -> Result {
+        for _ in 0..times {
+            let iova = self.dma.map(&self.domain, PAGE, PAGE, Prot::RW, u64::MAX)?;
+            self.dma.unmap(&self.domain, iova, PAGE);
+        }
+        Ok(())
     }
 }
 
@@ -135,7 +147,7 @@ fn against_rollover(sheet: &mut Sheet, price: u64) -> Result {
     // Two rings full.
     const TIMES: u32 = 65536;
     let ring = Stack::new(price, Some(Settings::SHADOWED))?;
-    let rollover = Rollover::new(price)?;
+    let rollover = Rollover::new(Priced::domain(price)?, PAGES_32)?;
     let mut pairs = Pairs::new();
     for round in Round::all() {
         round.take(&mut pairs, || ring.time(TIMES), || rollover.time(TIMES))?;

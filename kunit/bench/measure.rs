@@ -87,6 +87,14 @@ impl Pairs {
         }
     }
 
+    /// What is the same in each round.
+    pub(super) fn of(ours: u64, theirs: u64) -> Result<Self> {
+        let mut pairs = Self::new();
+        pairs.ours.push(ours, GFP_KERNEL)?;
+        pairs.theirs.push(theirs, GFP_KERNEL)?;
+        Ok(pairs)
+    }
+
     /// Of the one side and of the other.
     pub(super) fn summaries(&mut self) -> (Summary, Summary) {
         (summary(&mut self.ours), summary(&mut self.theirs))

@@ -13,6 +13,7 @@ use super::{
         Row,
         Sheet, //
     },
+    threads::two_threads,
 };
 use crate::{
     iommu::{
@@ -41,6 +42,7 @@ use crate::{
 };
 use core::hint::black_box;
 use kernel::{
+    cpu::nr_cpu_ids,
     prelude::*,
     sync::Arc, //
 };
@@ -126,25 +128,25 @@ const SHAPES: [Shape; 6] = [
 ];
 
 /// One of two page tables.
-trait Side {
+trait Side: Send + Sync {
     /// Nanoseconds of an operation on all ranges of a walk.
-    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64>;
+    fn time(&self, op: Op, walk: &Walk) -> Result<u64>;
 }
 
 impl Side for generic_pt::GenericPt {
-    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64> {
+    fn time(&self, op: Op, walk: &Walk) -> Result<u64> {
         generic_pt::GenericPt::time(self, op, walk).ok_or(EIO)
     }
 }
 
 impl Side for IoPgtable {
-    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64> {
+    fn time(&self, op: Op, walk: &Walk) -> Result<u64> {
         IoPgtable::time(self, op, walk).ok_or(EIO)
     }
 }
 
 /// A page table behind a table of functions, as drivers have it and as the kernel's is.
-trait Words {
+trait Words: Send + Sync {
     fn page_sizes(&self) -> u64;
     fn map(&self, iova: u64, oa: u64, page: u64, count: u64) -> u64;
     fn unmap(&self, iova: u64, len: u64, gather: &mut Gather) -> u64;
@@ -177,9 +179,10 @@ impl<F: Format> Words for PageTable<F> {
 struct Ours(Arc<dyn Words>);
 
 impl Ours {
-    fn new<F: Format>(levels: u32) -> Result<Self> {
+    fn side<F: Format>(levels: u32) -> Result<Arc<dyn Side>> {
         let table = Arc::pin_init(PageTable::<F>::new(levels), GFP_KERNEL)?;
-        Ok(Self(table))
+        let side: Arc<dyn Side> = Arc::new(Self(table), GFP_KERNEL)?;
+        Ok(side)
     }
 }
 
@@ -222,7 +225,7 @@ fn time_each(walk: &Walk, body: impl Fn(u64, u64) -> bool) -> Result<u64> {
 }
 
 impl Side for Ours {
-    fn time(&mut self, op: Op, walk: &Walk) -> Result<u64> {
+    fn time(&self, op: Op, walk: &Walk) -> Result<u64> {
         let table = black_box(&*self.0);
         let len = walk.len;
         match op {
@@ -239,8 +242,8 @@ impl Side for Ours {
 }
 
 struct Both {
-    ours: Ours,
-    theirs: KBox<dyn Side>,
+    ours: Arc<dyn Side>,
+    theirs: Arc<dyn Side>,
     peer: &'static str,
 }
 
@@ -261,8 +264,8 @@ impl Both {
             match IoPgtable::new(1)? {
                 None => None,
                 Some(theirs) => Some(Self {
-                    ours: Ours::new::<Armv8Stage1>(4)?,
-                    theirs: KBox::new(theirs, GFP_KERNEL)?,
+                    ours: Ours::side::<Armv8Stage1>(4)?,
+                    theirs: Arc::new(theirs, GFP_KERNEL)?,
                     peer: "io-pgtable-arm",
                 }),
             },
@@ -278,14 +281,14 @@ impl Both {
             return Ok(None);
         };
         Ok(Some(Self {
-            ours: Ours::new::<F>(levels)?,
-            theirs: KBox::new(theirs, GFP_KERNEL)?,
+            ours: Ours::side::<F>(levels)?,
+            theirs: Arc::new(theirs, GFP_KERNEL)?,
             peer,
         }))
     }
 
     /// Measures the operations on a walk, one after the other in each round.
-    fn run(&mut self, sheet: &mut Sheet, shape: &Shape, size: u64) -> Result {
+    fn run(&self, sheet: &mut Sheet, shape: &Shape, size: u64) -> Result {
         let mut pairs = OPS.map(|_| Pairs::new());
         for round in Round::all() {
             for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
@@ -296,7 +299,32 @@ impl Both {
                 )?;
             }
         }
-        for (what, pairs) in shape.name.into_iter().zip(&mut pairs) {
+        self.report(sheet, shape, size, &mut pairs)
+    }
+
+    /// The same where one thread does it, or two with a half of the ranges each.
+    fn run_by_threads(&self, sheet: &mut Sheet, shape: &Shape, threads: u64) -> Result {
+        let mut pairs = OPS.map(|_| Pairs::new());
+        for round in Round::all() {
+            for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
+                round.take(
+                    pairs,
+                    || at_once(&self.ours, op, shape.walk, threads),
+                    || at_once(&self.theirs, op, shape.walk, threads),
+                )?;
+            }
+        }
+        self.report(sheet, shape, threads, &mut pairs)
+    }
+
+    fn report(
+        &self,
+        sheet: &mut Sheet,
+        shape: &Shape,
+        size: u64,
+        pairs: &mut [Pairs; 3],
+    ) -> Result {
+        for (what, pairs) in shape.name.into_iter().zip(pairs) {
             let row = Row {
                 what,
                 size,
@@ -309,11 +337,30 @@ impl Both {
         Ok(())
     }
 
-    fn do_both(&mut self, op: Op, walk: &Walk) -> Result {
+    fn do_both(&self, op: Op, walk: &Walk) -> Result {
         self.ours.time(op, walk)?;
         self.theirs.time(op, walk)?;
         Ok(())
     }
+}
+
+/// What it takes to do all ranges of a walk.
+fn at_once(side: &Arc<dyn Side>, op: Op, walk: Walk, threads: u64) -> Result<u64> {
+    if threads < 2 {
+        return side.time(op, &walk);
+    }
+    let side = side.clone();
+    two_threads(move |number| {
+        let times = walk.times / 2;
+        let before = number * u64::from(times) * walk.stride;
+        let half = Walk {
+            iova: walk.iova + before,
+            pa: walk.pa + before,
+            times,
+            ..walk
+        };
+        side.time(op, &half)
+    })
 }
 
 const NONE: &str = "the kernel is built without";
@@ -344,7 +391,7 @@ fn choice(sheet: &mut Sheet) -> Result {
 pub(super) fn shapes(sheet: &mut Sheet) -> Result {
     choice(sheet)?;
     for both in Both::all()? {
-        let Some(mut both) = both else {
+        let Some(both) = both else {
             sheet.missing("map, look up, unmap", "generic_pt or io-pgtable", NONE);
             continue;
         };
@@ -372,7 +419,7 @@ const GROWTH: Shape = shape(
 /// Measures small pages while more and more are mapped, and looking all of those up.
 pub(super) fn growth(sheet: &mut Sheet) -> Result {
     for both in Both::all()? {
-        let Some(mut both) = both else {
+        let Some(both) = both else {
             sheet.missing("growth", "generic_pt or io-pgtable", NONE);
             continue;
         };
@@ -387,6 +434,45 @@ pub(super) fn growth(sheet: &mut Sheet) -> Result {
             both.do_both(Op::Map, &walk)?;
             both.run(sheet, &GROWTH, filled)?;
             both.do_both(Op::Unmap, &walk)?;
+        }
+    }
+    Ok(())
+}
+
+const SHARED: [Shape; 2] = [
+    shape(
+        [
+            "map 4 KiB, by threads",
+            "look up 4 KiB, by threads",
+            "unmap 4 KiB, by threads",
+        ],
+        [IOVA, IOVA + PAGE, PAGE, PAGE],
+        32768,
+        SINGLE,
+    ),
+    shape(
+        [
+            "map 16 pages, by threads",
+            "look up of 16, by threads",
+            "unmap 16 pages, by threads",
+        ],
+        [IOVA, IOVA + PAGE, 16 * PAGE, 16 * PAGE],
+        8192,
+        RUN,
+    ),
+];
+
+/// Measures what one thread does, and two at once in different ranges of one page table.
+pub(super) fn shared(sheet: &mut Sheet) -> Result {
+    for both in Both::all()? {
+        let Some(both) = both else {
+            sheet.missing("by threads", "generic_pt or io-pgtable", NONE);
+            continue;
+        };
+        for shape in &SHARED {
+            for threads in 1..=nr_cpu_ids().min(2) {
+                both.run_by_threads(sheet, shape, threads.into())?;
+            }
         }
     }
     Ok(())

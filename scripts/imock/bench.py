@@ -20,6 +20,8 @@ TITLES = {
     "group": "Groups: attach, replace, claim",
     "table": "Page tables",
     "growth": "Page tables, by the mappings that are there",
+    "shared": "Page tables, by threads",
+    "shadowed": "Lazy unmapping under a hypervisor that shadows, in its time",
     "iova": "IOVAs: alloc+free, by threads",
     "lazy": "Lazy unmapping",
     "moved": "Replace beside unmap all + map all",

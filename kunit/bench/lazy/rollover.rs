@@ -5,7 +5,6 @@
 
 use super::{
     super::measure::time,
-    Priced,
     PAGE, //
 };
 use crate::iommu::{
@@ -23,15 +22,13 @@ use kernel::{
     },
 };
 
-/// Pages there are: what 32 bits reach.
-const PAGES: u64 = 1 << 20;
-
 struct Bits {
     /// A bit for each page that is mapped, or was since the last flush.
     used: KVVec<u64>,
     /// A bit for each page that was unmapped since then.
     freed: KVVec<u64>,
     next: u64,
+    pages: u64,
 }
 
 impl Bits {
@@ -42,7 +39,7 @@ impl Bits {
 
     /// The next page that is free before the end.
     fn take(&mut self) -> Option<u64> {
-        while self.next < PAGES {
+        while self.next < self.pages {
             let page = self.next;
             self.next += 1;
             let (word, bit) = Self::word(&mut self.used, page)?;
@@ -69,16 +66,17 @@ pub(super) struct Rollover {
 }
 
 impl Rollover {
-    /// Makes one whose flushes take `price` nanoseconds.
-    pub(super) fn new(price: u64) -> Result<Self> {
-        let words = usize::try_from(PAGES / 64)?;
+    /// Makes one for a domain, of so many pages.
+    pub(super) fn new(domain: Arc<Domain>, pages: u64) -> Result<Self> {
+        let words = usize::try_from(pages / 64)?;
         let bits = Bits {
             used: KVVec::from_elem(0, words, GFP_KERNEL)?,
             freed: KVVec::from_elem(0, words, GFP_KERNEL)?,
             next: 1,
+            pages,
         };
         Ok(Self {
-            domain: Priced::domain(price)?,
+            domain,
             bits: KBox::pin_init(new_spinlock!(bits, "Rollover::bits"), GFP_KERNEL)?,
         })
     }
@@ -112,13 +110,16 @@ impl Rollover {
 
     /// Nanoseconds of so many times mapping a page and unmapping it.
     pub(super) fn time(&self, times: u32) -> Result<u64> {
+        time(|| self.run(times))
+    }
+
+    /// Maps a page and unmaps it, so many times.
+    pub(super) fn run(&self, times: u32) -> Result {
         let table = self.domain.paging().ok_or(EINVAL)?;
-        time(|| {
-            for _ in 0..times {
-                let iova = self.map(table)?;
-                self.unmap(table, iova);
-            }
-            Ok(())
-        })
+        for _ in 0..times {
+            let iova = self.map(table)?;
+            self.unmap(table, iova);
+        }
+        Ok(())
     }
 }
