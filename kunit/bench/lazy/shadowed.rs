@@ -38,6 +38,7 @@ use crate::{
             InstanceConfig, //
         },
         fault::FaultPlan,
+        hw::s390::shadow::Price,
         s390::S390Unit,
         shell::Shell, //
     },
@@ -49,6 +50,15 @@ use kernel::{
 
 /// Mappings: some rings full, and as many pages as are used before a rollover.
 const TIMES: u32 = 4 * 32768;
+
+/// Of the right order; what matters is that a refresh of much costs far less than many refreshes.
+const PRICE: Price = Price {
+    trap: 2_000,
+    look: 50,
+    pin: 0,
+    unpin: 0,
+    flush: 2_000,
+};
 
 /// A function under such a hypervisor, on a domain. Goes away when dropped.
 struct Guest {
@@ -64,7 +74,7 @@ impl Guest {
         endpoints.push(EndpointConfig::ordinary(0), GFP_KERNEL)?;
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
         let shell = Shell::<S390Unit>::new(InstanceConfig::default(), endpoints, faults)?;
-        shell.unit().pci().shadow(usize::MAX);
+        shell.unit().pci().shadow(usize::MAX, PRICE);
         let iommu = Iommu::new(shell.clone(), None, DefaultType::Identity);
         let iommu = Arc::pin_init(iommu, GFP_KERNEL)?;
         let endpoint = iommu.probe(EndpointId(0))?;
@@ -80,7 +90,7 @@ impl Guest {
 
     /// Nanoseconds that the hypervisor took.
     fn spent(&self) -> u64 {
-        self.shell.unit().pci().shadowing()
+        self.shell.unit().pci().spent()
     }
 }
 
