@@ -21,9 +21,10 @@
 //! When hardware reads an entry or fills a line, and what it drops unasked, is not explored one by
 //! one. A state holds the set of everything that hardware *may* have got hold of by then, called
 //! facts: values of units of entries, whole lines that outlived a command, lines of the IOTLB,
-//! tables that it knows on the way to an address, and what a requester keeps itself (ATS). Having one fact never takes another away, and
-//! dropping one is always allowed. So one state stands for all subsets of its facts, an access can
-//! come to whatever some subset leads to, and nothing is counted that no hardware could do:
+//! tables that it knows on the way to an address, and what a requester keeps itself (ATS). Having
+//! one fact never takes another away, and dropping one is always allowed. So one state stands for
+//! all subsets of its facts, an access can come to whatever some subset leads to, and nothing is
+//! counted that no hardware could do:
 //! - A unit of an entry is read as it is at some time at which a lookup can come to the entry.
 //!   Units of an entry are read at any time each, so a line is any combination; or, where the model
 //!   says so, in order, so a line is what its units are one after the other.
