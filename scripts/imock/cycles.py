@@ -19,13 +19,16 @@ VM_EFFORT_DIVISOR = 10
 # A small suite for every cycle.
 CYCLE_GLOB = "iommu_mock_harness"
 
-# What the VM runs once, where locks are checked and CPUs are two: all suites, but without those of
-# one CPU and no lock (judge, page tables), and with families other than the plain one only those
-# that do a bit of everything.
+# What the VM runs once, where locks are checked and CPUs are two: the suites, but for those that
+# take no lock (judge, page tables, copies) or run one thread at a time by themselves (schedules);
+# and with families other than the plain one only those that do a bit of everything. What is
+# left out here runs in the VM of make check-sanitize.
 VM_GLOBS = (
-    "iommu_mock_[!ajpsv]*",
+    "iommu_mock_[!adjpsv]*",
     "iommu_mock_[ap][!gm]*",
-    "iommu_mock_s[!3m]*",
+    "iommu_mock_d[!m]*",
+    "iommu_mock_dma_[!c]*",
+    "iommu_mock_search",
     "iommu_mock_pgtable_threads",
     "iommu_mock_*_contract",
     "iommu_mock_*_walk",
