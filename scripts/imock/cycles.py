@@ -21,7 +21,7 @@ CYCLE_GLOB = "iommu_mock_harness"
 
 # What the VM runs once, where locks are checked and CPUs are two: the suites, but for those that
 # take no lock (judge, page tables, copies) or run one thread at a time by themselves (schedules);
-# and with families other than the plain one only those that do a bit of everything. What is
+# and with families other than the plain one only that of the contract. What is
 # left out here runs in the VM of make check-sanitize.
 VM_GLOBS = (
     "iommu_mock_[!adjpsv]*",
@@ -31,7 +31,6 @@ VM_GLOBS = (
     "iommu_mock_search",
     "iommu_mock_pgtable_threads",
     "iommu_mock_*_contract",
-    "iommu_mock_*_walk",
 )
 
 # PCI functions that have ATS, each behind a port of its own, and no driver here.
