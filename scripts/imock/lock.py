@@ -13,6 +13,8 @@ from typing import Iterator
 from .settings import cache_dir
 from .ui import Failure, say
 
+_OWNER = 20
+
 
 class _Held(threading.local):
     """What this thread holds: descriptor and depth by file."""
@@ -64,13 +66,13 @@ def _take(file: Path, shared: bool) -> int:
         fcntl.flock(fd, how | fcntl.LOCK_NB)
     except BlockingIOError:
         # Another lane of this run shows what it is doing by itself.
-        if os.pread(fd, 20, 0) != _ours():
+        if os.pread(fd, _OWNER, 0) != _ours():
             say(f"  waiting for another run that uses {file} ...")
         fcntl.flock(fd, how)
-    os.ftruncate(fd, 0)
     os.pwrite(fd, _ours(), 0)
     return fd
 
 
 def _ours() -> bytes:
-    return str(os.getpid()).encode()
+    """Who has the lock; of one length, so that one write replaces another whole."""
+    return f"{os.getpid():<{_OWNER}}".encode()
