@@ -16,12 +16,17 @@ def _kunit(session: Session) -> Tally:
     return suites.run(session.settings, session.source, session.tools, False)
 
 
-def _kunit_other(session: Session) -> Tally:
+def _kunit_other(session: Session) -> list[lanes.Test]:
     """The other supported kernel: build, and KUnit without the slow cases, which are much of the
     same that the fast ones do.
     """
-    tree = source.obtain(session.settings.other_kernel, session.backports)
-    return suites.run(session.settings, tree, session.tools, True)
+    version = session.settings.other_kernel
+
+    def test() -> Tally:
+        tree = source.obtain(version, session.backports)
+        return suites.run(session.settings, tree, session.tools, True)
+
+    return [(f"KUnit on Linux {version}", test)] if session.settings.ksrc is None else []
 
 
 def _untouched(session: Session) -> None:
@@ -42,6 +47,7 @@ def run(session: Session) -> int:
         ("module build against an untouched tree", lambda: _untouched(session)),
         (f"KUnit on Linux {series}", lambda: _kunit(session)),
         ("20 cycles in the VM", lambda: cycles.run(session, True)),
+        *_kunit_other(session),
         ("configfs in UML", lambda: configfs.run(session, False)),
         ("consumers in the VM", lambda: consumers.run(session)),
         ("1,000 cycles in UML", lambda: cycles.run(session, False)),
@@ -50,9 +56,6 @@ def run(session: Session) -> int:
         ("a finding that oopses in the VM", lambda: oops.run(session)),
         ("demo", lambda: demo.check(session)),
     ]
-    if session.settings.ksrc is None:
-        tests.append((f"KUnit on Linux {session.settings.other_kernel}",
-                      lambda: _kunit_other(session)))
     tally = Tally()
     lanes.run(tests, min(LANES, session.settings.jobs), tally)
     say()

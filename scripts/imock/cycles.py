@@ -14,7 +14,7 @@ UML_CYCLES = 1000
 VM_CYCLES = 20
 UML_TIMEOUT = 300
 VM_TIMEOUT = 900
-VM_EFFORT_DIVISOR = 10
+VM_EFFORT_DIVISOR = 20
 
 # A small suite for every cycle.
 CYCLE_GLOB = "iommu_mock_harness"
@@ -44,7 +44,7 @@ ATS_DEVICES = [
 def test_params(settings: Settings, vm: bool) -> list[str]:
     """EFFORT and SEED as module parameters.
 
-    The VM is emulated and checks locks: a tenth of the repetitions there.
+    The VM is emulated and checks locks: a twentieth of the repetitions there.
     """
     params = [p for p in settings.test_params() if not vm or not p.startswith("effort=")]
     if vm:
