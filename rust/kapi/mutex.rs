@@ -35,7 +35,7 @@ mod product {
     }
 
     impl<T> Mutex<T> {
-        /// Initialises the mutex around `value`; use [`new_mutex!`], which makes the lock class.
+        /// Initialises the mutex around `value`; use `new_mutex!`, which makes the lock class.
         pub(crate) fn new(
             value: T,
             name: &'static CStr,
@@ -105,7 +105,7 @@ mod scheduled {
     }
 
     impl<T> Mutex<T> {
-        /// Initialises the mutex around `value`; use [`new_mutex!`], which makes the lock class.
+        /// Initialises the mutex around `value`; use `new_mutex!`, which makes the lock class.
         pub(crate) fn new(
             value: T,
             name: &'static CStr,

@@ -23,7 +23,7 @@ mod descriptor {
     /// A table, or at level 3 a page; a block without it.
     pub(super) const TABLE: u64 = 1 << 1;
     pub(super) const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
-    /// AP[1]: accessible without privilege, as devices are. Stage 1.
+    /// `AP[1]`: accessible without privilege, as devices are. Stage 1.
     pub(super) const AP_UNPRIVILEGED: u64 = 1 << 6;
     /// S2AP: readable, writable. Stage 2.
     pub(super) const S2AP: u64 = 3 << 6;
