@@ -157,7 +157,7 @@ impl<F: Format> Run for Actor<F> {
 }
 
 impl<F: Format> Actor<F> {
-    fn expect(&self, right: bool) {
+    fn demand(&self, right: bool) {
         if !right {
             self.scene.wrong.fetch_add(1, Relaxed);
         }
@@ -171,12 +171,12 @@ impl<F: Format> Actor<F> {
         let fresh = |at: u64| FRESH + (at << F::shift(1)) + number as u64 * BLOCK * PAGE;
         for iova in (0..32).map(fresh) {
             let (_, result) = table.map(&Fixed, iova, oa(iova), PAGE, BLOCK, Prot::RW);
-            self.expect(result.is_ok());
+            self.demand(result.is_ok());
             yield_now();
         }
         for iova in (0..32).map(fresh) {
-            self.expect(table.iova_to_phys(iova) == Some(oa(iova)));
-            self.expect(table.unmap(iova, BLOCK * PAGE, &mut Gather::default()) == BLOCK * PAGE);
+            self.demand(table.iova_to_phys(iova) == Some(oa(iova)));
+            self.demand(table.unmap(iova, BLOCK * PAGE, &mut Gather::default()) == BLOCK * PAGE);
         }
         for _ in 0..OPERATIONS.saturating_mul(effort()) / 100 {
             let block = 2 * u64::from(random.below(256)) + number as u64;
@@ -187,13 +187,13 @@ impl<F: Format> Actor<F> {
             };
             let len = count * PAGE;
             let (done, result) = table.map(&Fixed, iova, oa(iova), PAGE, count, Prot::RW);
-            self.expect(done == len && result.is_ok());
-            self.expect(table.iova_to_phys(iova + len - 1) == Some(oa(iova + len - 1)));
+            self.demand(done == len && result.is_ok());
+            self.demand(table.iova_to_phys(iova + len - 1) == Some(oa(iova + len - 1)));
             yield_now();
             let mut gather = Gather::default();
-            self.expect(table.iova_to_phys(iova) == Some(oa(iova)));
-            self.expect(table.unmap(iova, len, &mut gather) == len);
-            self.expect(table.iova_to_phys(iova).is_none());
+            self.demand(table.iova_to_phys(iova) == Some(oa(iova)));
+            self.demand(table.unmap(iova, len, &mut gather) == len);
+            self.demand(table.iova_to_phys(iova).is_none());
             yield_now();
             table.give_back(&gather);
             if let Some(done) = self.scene.done.get(number) {
@@ -209,10 +209,10 @@ impl<F: Format> Actor<F> {
             let iova = SHARED + page * PAGE;
             if page < 512 * BLOCK {
                 let seen = table.iova_to_phys(iova);
-                self.expect(seen.is_none_or(|seen| seen == oa(iova)));
+                self.demand(seen.is_none_or(|seen| seen == oa(iova)));
             }
             let stays = page % 64 * PAGE;
-            self.expect(table.iova_to_phys(stays) == Some(oa(stays)));
+            self.demand(table.iova_to_phys(stays) == Some(oa(stays)));
         }
         self.scene.looked.fetch_add(1, Relaxed);
     }
