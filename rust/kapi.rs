@@ -25,6 +25,7 @@ pub(crate) mod kunit;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod log;
 pub(crate) mod mutex;
+pub(crate) mod planted;
 #[cfg(not(IOMMU_MOCK_KUNIT))]
 pub(crate) mod refusal;
 #[cfg(IOMMU_MOCK_KUNIT)]

@@ -21,13 +21,16 @@ use crate::{
         Defect,
         Planted, //
     },
-    kapi::kunit::{
-        check,
-        fails,
-        kunit_suite,
-        Outcome,
-        Param,
-        WarnCounter, //
+    kapi::{
+        kunit::{
+            check,
+            fails,
+            kunit_suite,
+            Outcome,
+            Param,
+            WarnCounter, //
+        },
+        planted::Kind, //
     },
     rig::{
         Core,
@@ -178,7 +181,7 @@ fn planted_defect_is_found(proof: &Proof) -> Outcome {
 }
 
 fn every_defect_has_a_proof() -> Outcome {
-    for defect in Defect::ALL {
+    for &defect in Defect::ALL {
         let proven = PROOFS.iter().any(|proof| proof.defect == defect);
         check!(proven, "no case is known to find {:?}", defect);
     }

@@ -20,6 +20,7 @@ use crate::{
             Param,
             WarnCounter, //
         },
+        planted::Kind,
         schedule::{
             self,
             End,
@@ -56,7 +57,7 @@ kunit_suite! {
 
 }
 
-const DEFECTS: [Defect; 7] = Defect::ALL;
+const DEFECTS: &[Defect] = Defect::ALL;
 
 /// Slots of the ring.
 const RINGS: [usize; 3] = [1, 2, 4];

@@ -4,6 +4,13 @@
 //!
 //! In the product [`Seeded`] is empty and every question is answered "no" by the compiler.
 
+use crate::kapi::planted;
+#[cfg(IOMMU_MOCK_KUNIT)]
+use kernel::sync::atomic::Atomic;
+
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use planted::Planted;
+
 /// A mistake that such a queue could have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
@@ -25,77 +32,23 @@ pub(crate) enum Defect {
     NoRollover,
 }
 
-/// The defect of a queue, if any.
-#[derive(Clone, Copy)]
-pub(super) struct Seeded(#[cfg(IOMMU_MOCK_KUNIT)] Option<Defect>);
+pub(super) type Seeded = planted::Seeded<Defect>;
 
-#[cfg(not(IOMMU_MOCK_KUNIT))]
-impl Seeded {
-    pub(super) fn for_new_queue() -> Self {
-        Self()
-    }
+impl planted::Kind for Defect {
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    const ALL: &'static [Self] = &[
+        Defect::FinishedNoted,
+        Defect::StartedLate,
+        Defect::FinishedCounted,
+        Defect::ReleasedFirst,
+        Defect::FullRingLoses,
+        Defect::TimerStoppedLate,
+        Defect::NoRollover,
+    ];
 
-    #[inline(always)]
-    pub(super) fn has(self, _defect: Defect) -> bool {
-        false
-    }
-}
-
-#[cfg(IOMMU_MOCK_KUNIT)]
-pub(crate) use planted::Planted;
-
-#[cfg(IOMMU_MOCK_KUNIT)]
-mod planted {
-    use super::{
-        Defect,
-        Seeded, //
-    };
-    use kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
-    };
-
-    /// The defect of queues made from now on, plus one; 0 for none.
-    static PLANTED: Atomic<u32> = Atomic::new(0);
-
-    impl Seeded {
-        pub(in super::super) fn for_new_queue() -> Self {
-            let planted = PLANTED.load(Relaxed);
-            Self(Defect::ALL.into_iter().find(|d| *d as u32 + 1 == planted))
-        }
-
-        pub(in super::super) fn has(self, defect: Defect) -> bool {
-            self.0 == Some(defect)
-        }
-    }
-
-    impl Defect {
-        /// Every defect.
-        pub(crate) const ALL: [Defect; 7] = [
-            Defect::FinishedNoted,
-            Defect::StartedLate,
-            Defect::FinishedCounted,
-            Defect::ReleasedFirst,
-            Defect::FullRingLoses,
-            Defect::TimerStoppedLate,
-            Defect::NoRollover,
-        ];
-    }
-
-    /// While this lives, new queues have the defect.
-    pub(crate) struct Planted(());
-
-    impl Planted {
-        /// Plants `defect`.
-        pub(crate) fn new(defect: Defect) -> Self {
-            PLANTED.store(defect as u32 + 1, Relaxed);
-            Self(())
-        }
-    }
-
-    impl Drop for Planted {
-        fn drop(&mut self) {
-            PLANTED.store(0, Relaxed);
-        }
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    fn place() -> &'static Atomic<u32> {
+        static PLANTED: Atomic<u32> = Atomic::new(0);
+        &PLANTED
     }
 }

@@ -157,7 +157,7 @@ impl FlushQueue {
             rings,
             started: Atomic::new(0),
             covered: Atomic::new(0),
-            seeded: Seeded::for_new_queue(),
+            seeded: Seeded::for_new(),
         })
     }
 

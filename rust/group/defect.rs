@@ -4,6 +4,13 @@
 //!
 //! In the product [`Seeded`] is empty and every question is answered "no" by the compiler.
 
+use crate::kapi::planted;
+#[cfg(IOMMU_MOCK_KUNIT)]
+use kernel::sync::atomic::Atomic;
+
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use planted::Planted;
+
 /// A mistake that such a core could have. Most have been in some version of the kernel's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Defect {
@@ -45,88 +52,34 @@ pub(crate) enum Defect {
     ClaimChecksFirst,
 }
 
-/// The defect of a group, if any.
-#[derive(Clone, Copy)]
-pub(super) struct Seeded(#[cfg(IOMMU_MOCK_KUNIT)] Option<Defect>);
+pub(super) type Seeded = planted::Seeded<Defect>;
 
-#[cfg(not(IOMMU_MOCK_KUNIT))]
-impl Seeded {
-    pub(super) fn for_new_group() -> Self {
-        Self()
-    }
+impl planted::Kind for Defect {
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    const ALL: &'static [Self] = &[
+        Defect::UnwindSkipped,
+        Defect::WrongMemberReverted,
+        Defect::EarlyReturnInUnwind,
+        Defect::WarnLost,
+        Defect::FallbackMissing,
+        Defect::BindAfterFailedReturn,
+        Defect::OwnerCountOffByOne,
+        Defect::BlockedGap,
+        Defect::ForeignAccepted,
+        Defect::HandlePublishedEarly,
+        Defect::ParkedMoved,
+        Defect::SoftErrorStops,
+        Defect::HardErrorContinues,
+        Defect::PasidUnwindSkipped,
+        Defect::DefaultForgotten,
+        Defect::ReleaseKeepsMember,
+        Defect::ReleaseOutsideMutex,
+        Defect::ClaimChecksFirst,
+    ];
 
-    #[inline(always)]
-    pub(super) fn has(self, _defect: Defect) -> bool {
-        false
-    }
-}
-
-#[cfg(IOMMU_MOCK_KUNIT)]
-pub(crate) use planted::Planted;
-
-#[cfg(IOMMU_MOCK_KUNIT)]
-mod planted {
-    use super::{
-        Defect,
-        Seeded, //
-    };
-    use kernel::sync::atomic::{
-        Atomic,
-        Relaxed, //
-    };
-
-    /// The defect of groups made from now on, plus one; 0 for none.
-    static PLANTED: Atomic<u32> = Atomic::new(0);
-
-    impl Seeded {
-        pub(in super::super) fn for_new_group() -> Self {
-            let planted = PLANTED.load(Relaxed);
-            Self(Defect::ALL.into_iter().find(|d| *d as u32 + 1 == planted))
-        }
-
-        pub(in super::super) fn has(self, defect: Defect) -> bool {
-            self.0 == Some(defect)
-        }
-    }
-
-    impl Defect {
-        /// Every defect.
-        pub(crate) const ALL: [Defect; 18] = [
-            Defect::UnwindSkipped,
-            Defect::WrongMemberReverted,
-            Defect::EarlyReturnInUnwind,
-            Defect::WarnLost,
-            Defect::FallbackMissing,
-            Defect::BindAfterFailedReturn,
-            Defect::OwnerCountOffByOne,
-            Defect::BlockedGap,
-            Defect::ForeignAccepted,
-            Defect::HandlePublishedEarly,
-            Defect::ParkedMoved,
-            Defect::SoftErrorStops,
-            Defect::HardErrorContinues,
-            Defect::PasidUnwindSkipped,
-            Defect::DefaultForgotten,
-            Defect::ReleaseKeepsMember,
-            Defect::ReleaseOutsideMutex,
-            Defect::ClaimChecksFirst,
-        ];
-    }
-
-    /// While this lives, new groups have the defect.
-    pub(crate) struct Planted(());
-
-    impl Planted {
-        /// Plants `defect`.
-        pub(crate) fn new(defect: Defect) -> Self {
-            PLANTED.store(defect as u32 + 1, Relaxed);
-            Self(())
-        }
-    }
-
-    impl Drop for Planted {
-        fn drop(&mut self) {
-            PLANTED.store(0, Relaxed);
-        }
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    fn place() -> &'static Atomic<u32> {
+        static PLANTED: Atomic<u32> = Atomic::new(0);
+        &PLANTED
     }
 }

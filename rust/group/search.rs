@@ -37,7 +37,7 @@ impl AddressSpace {
     pub(crate) fn new() -> Self {
         Self {
             domains: KVec::new(),
-            seeded: Seeded::for_new_group(),
+            seeded: Seeded::for_new(),
         }
     }
 

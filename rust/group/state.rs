@@ -122,7 +122,7 @@ impl State {
             system,
             recovery,
             retired: false,
-            seeded: Seeded::for_new_group(),
+            seeded: Seeded::for_new(),
         }
     }
 
