@@ -20,17 +20,24 @@ use super::{
             Model,
             Requester, //
         },
+        Memory,
         Reach, //
     },
 };
-use crate::iommu::{
-    Aperture,
-    AttachError,
-    Attached,
-    Gather,
-    PagingFlags,
-    Progress,
-    Prot, //
+use crate::{
+    iommu::{
+        Aperture,
+        AttachError,
+        Attached,
+        Gather,
+        PagingFlags,
+        Progress,
+        Prot, //
+    },
+    pgtable::{
+        Format,
+        PageTable, //
+    },
 };
 use kernel::{
     prelude::*,
@@ -39,6 +46,13 @@ use kernel::{
 
 /// Where the first GiB of DMA of a deferred endpoint goes by the table of the former kernel.
 pub(crate) const FORMER_KERNEL: u64 = 1 << 46;
+
+/// Hardware walks the very words that a page table has.
+impl<F: Format> Memory for PageTable<F> {
+    fn word(&self, table: u64, index: u32) -> Option<u64> {
+        Some(self.store().at(table)?.load(index))
+    }
+}
 
 /// The page table of a paging domain, with the tag under which hardware caches what is in it, and
 /// the list of whom to flush. Methods as in [`Paging`](crate::iommu::Paging).

@@ -34,7 +34,6 @@ use crate::{
     },
     pgtable::{
         AmdV1,
-        Format,
         PageTable,
         Top,
         User,
@@ -64,15 +63,6 @@ enum Words {
         words: Arc<PageTable<X86FirstStage>>,
         levels: u32,
     },
-}
-
-/// Page tables as the hardware reads them.
-struct Reader<F: Format>(Arc<PageTable<F>>);
-
-impl<F: Format> Memory for Reader<F> {
-    fn word(&self, table: u64, index: u32) -> Option<u64> {
-        Some(self.0.store().at(table)?.load(index))
-    }
 }
 
 /// See the module.
@@ -105,7 +95,7 @@ impl AmdSpace {
     /// ENOSPC without a DomainID, ENOMEM.
     pub(super) fn new_host(iommu: &Arc<Iommu>) -> Result<Self> {
         let words = Arc::pin_init(PageTable::<AmdV1>::new(HOST_LEVELS), GFP_KERNEL)?;
-        let memory = Arc::new(Reader(words.clone()), GFP_KERNEL)?;
+        let memory = words.clone();
         let top = words.top();
         let users = new_mutex!(Users::new(Some(top)), "amd::AmdSpace::users");
         let users = KBox::pin_init(users, GFP_KERNEL)?;
@@ -132,7 +122,7 @@ impl AmdSpace {
     /// ENOMEM.
     pub(super) fn new_guest(iommu: &Arc<Iommu>, levels: u32) -> Result<Self> {
         let words = Arc::pin_init(PageTable::<X86FirstStage>::new(levels), GFP_KERNEL)?;
-        let memory = Arc::new(Reader(words.clone()), GFP_KERNEL)?;
+        let memory = words.clone();
         let users = new_mutex!(Users::new(None), "amd::AmdSpace::users");
         let space = Self {
             number: next_number(),

@@ -5,8 +5,7 @@
 use super::super::{
     hw::{
         frozen::Frozen,
-        plain::Table,
-        Memory, //
+        plain::Table, //
     },
     unit::Space,
 };
@@ -33,12 +32,6 @@ type Words = PageTable<X86FirstStage>;
 
 /// Levels of them, of which endpoints reach 48 bits or fewer.
 const LEVELS: u32 = 5;
-
-impl Memory for Words {
-    fn word(&self, table: u64, index: u32) -> Option<u64> {
-        Some(self.store().at(table)?.load(index))
-    }
-}
 
 /// The table of a former kernel, which maps the first GiB to `to`.
 ///

@@ -49,12 +49,6 @@ use kernel::{
 /// The page tables of this family.
 type Table = PageTable<S390>;
 
-impl Memory for Table {
-    fn word(&self, table: u64, index: u32) -> Option<u64> {
-        Some(self.store().at(table)?.load(index))
-    }
-}
-
 /// A function that is to be flushed.
 struct Listed {
     who: Requester,

@@ -57,7 +57,6 @@ use crate::{
     pgtable::{
         Armv8Stage1,
         Armv8Stage2,
-        Format,
         PageTable,
         Top,
         User, //
@@ -81,47 +80,21 @@ pub(super) struct Home {
     pub(super) vmids: Arc<Ids>,
 }
 
-/// Page tables of some format.
-#[pin_data]
-struct Tables<F: Format> {
-    #[pin]
-    words: PageTable<F>,
-}
-
-impl<F: Format> Tables<F> {
-    fn new(levels: u32) -> Result<Arc<Self>> {
-        let init = try_pin_init!(Self { words <- PageTable::new(levels) });
-        Arc::pin_init(init, GFP_KERNEL)
-    }
-}
-
-impl<F: Format> Memory for Tables<F> {
-    fn word(&self, table: u64, index: u32) -> Option<u64> {
-        Some(self.words.store().at(table)?.load(index))
-    }
-}
-
 /// Bits of an input address of 3 and 4 levels.
 const INPUT_BITS: [u32; 2] = [39, 48];
 
 enum Stage {
-    One(Arc<Tables<Armv8Stage1>>),
-    Two(Arc<Tables<Armv8Stage2>>),
-    Nested(Arc<Tables<Armv8Stage1>>, Guest),
+    One(Arc<PageTable<Armv8Stage1>>),
+    Two(Arc<PageTable<Armv8Stage2>>),
+    Nested(Arc<PageTable<Armv8Stage1>>, Guest),
 }
 
 /// Does the same with the tables of either stage.
 macro_rules! on_tables {
     ($space:expr, |$words:ident| $do:expr) => {
         match &$space.stage {
-            Stage::One(tables) | Stage::Nested(tables, _) => {
-                let $words = &tables.words;
-                $do
-            }
-            Stage::Two(tables) => {
-                let $words = &tables.words;
-                $do
-            }
+            Stage::One($words) | Stage::Nested($words, _) => $do,
+            Stage::Two($words) => $do,
         }
     };
 }
@@ -161,7 +134,7 @@ impl Smmuv3Space {
     ///
     /// ENOSPC without an ASID, ENOMEM.
     pub(super) fn stage1(home: &Home) -> Result<Arc<Self>> {
-        let tables = Tables::new(4)?;
+        let tables = Arc::pin_init(PageTable::new(4), GFP_KERNEL)?;
         let (memory, stage) = (tables.clone(), Stage::One(tables));
         Self::new(&home.machine, stage, memory, home.asids.take()?, None)
     }
@@ -174,7 +147,8 @@ impl Smmuv3Space {
     /// ENOSPC without a VMID, ENOMEM.
     pub(super) fn stage2(home: &Home, bits: u32, is_parent: bool) -> Result<Arc<Self>> {
         let [small, _] = INPUT_BITS;
-        let tables = Tables::new(3 + u32::from(bits > small))?;
+        let levels = 3 + u32::from(bits > small);
+        let tables = Arc::pin_init(PageTable::new(levels), GFP_KERNEL)?;
         let (memory, stage) = (tables.clone(), Stage::Two(tables));
         let guest = match is_parent {
             true => Some(Arc::pin_init(Ids::new(), GFP_KERNEL)?),
@@ -368,7 +342,7 @@ impl Space for Smmuv3Space {
             .map(self, iova, paddr, page, count, prot));
         let mut result = result.map_err(Error::from);
         if let (Stage::Nested(tables, guest), Ok(())) = (&self.stage, &result) {
-            result = guest.back(&tables.words);
+            result = guest.back(tables);
         }
         Progress { mapped, result }
     }

@@ -33,12 +33,6 @@ use kernel::{
     sync::Arc, //
 };
 
-impl Memory for PageTable<VtdSecondStage> {
-    fn word(&self, table: u64, index: u32) -> Option<u64> {
-        Some(self.store().at(table)?.load(index))
-    }
-}
-
 /// See the module.
 pub(super) enum Tables {
     First(Arc<PageTable<X86FirstStage>>),

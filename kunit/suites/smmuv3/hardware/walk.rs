@@ -59,7 +59,7 @@ struct Tables<F: Format>(Arc<PageTable<F>>);
 
 impl<F: Format> Memory for Tables<F> {
     fn word(&self, table: u64, index: u32) -> Option<u64> {
-        Some(self.0.store().at(table)?.load(index))
+        self.0.word(table, index)
     }
 }
 

@@ -29,8 +29,7 @@ use super::{
     },
     Smmuv3Space,
     Space as _,
-    Stage,
-    Tables, //
+    Stage, //
 };
 use crate::{
     iommu::Prot,
@@ -111,13 +110,13 @@ impl Smmuv3Space {
     /// EINVAL where `parent` is no parent, ENOSPC without an ASID, ENOMEM.
     pub(in super::super) fn nested(parent: &Arc<Self>) -> Result<Arc<Self>> {
         let id = parent.guest.as_ref().ok_or(EINVAL)?.take()?;
-        let tables = Tables::new(4)?;
+        let tables = Arc::pin_init(PageTable::new(4), GFP_KERNEL)?;
         let cds = parent.machine.alloc(8, 0)?;
         let guest = Guest {
             parent: parent.clone(),
             cds,
         };
-        guest.back(&tables.words)?;
+        guest.back(&tables)?;
         let (memory, stage) = (tables.clone(), Stage::Nested(tables, guest));
         let space = Self::new(&parent.machine, stage, memory, id, None)?;
         parent.machine.store(cds, &space.cd())?;
