@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     X86FirstStage,
     AmdV1,
     Armv8Stage1,
+    Armv8Stage1Marks,
     Armv8Stage2,
     S390,
 }
@@ -52,7 +53,7 @@ impl Param for Form {
 }
 
 /// Every format with every depth that a table can start with.
-pub(crate) const FORMS: [Form; 13] = [
+pub(crate) const FORMS: [Form; 15] = [
     Form::new(Kind::VtdSecondStage, 3),
     Form::new(Kind::VtdSecondStage, 4),
     Form::new(Kind::VtdSecondStage, 5),
@@ -61,6 +62,8 @@ pub(crate) const FORMS: [Form; 13] = [
     Form::new(Kind::AmdV1, 3),
     Form::new(Kind::Armv8Stage1, 3),
     Form::new(Kind::Armv8Stage1, 4),
+    Form::new(Kind::Armv8Stage1Marks, 3),
+    Form::new(Kind::Armv8Stage1Marks, 4),
     Form::new(Kind::Armv8Stage2, 3),
     Form::new(Kind::Armv8Stage2, 4),
     Form::new(Kind::S390, 3),
@@ -81,6 +84,9 @@ macro_rules! on_format {
             $crate::pgtable_tests::Kind::AmdV1 => $body::<$crate::pgtable::AmdV1>($form.levels),
             $crate::pgtable_tests::Kind::Armv8Stage1 => {
                 $body::<$crate::pgtable::Armv8Stage1>($form.levels)
+            }
+            $crate::pgtable_tests::Kind::Armv8Stage1Marks => {
+                $body::<$crate::pgtable::Armv8Stage1<true>>($form.levels)
             }
             $crate::pgtable_tests::Kind::Armv8Stage2 => {
                 $body::<$crate::pgtable::Armv8Stage2>($form.levels)

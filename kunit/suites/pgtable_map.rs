@@ -332,7 +332,7 @@ fn hardware_marks_any_slot_of_a_leaf_dirty(form: &Form) -> Outcome {
         let whole = (0, table.aperture().last);
         let found = |clean: bool| {
             let (mut count, mut last) = (0u32, (0, 0));
-            table.dirty(whole.0, whole.1, clean, |iova, size| {
+            table.dirty(whole.0, whole.1, clean, &mut |iova, size| {
                 count += 1;
                 last = (iova, size);
             });

@@ -13,12 +13,13 @@ use super::{
 use crate::kapi::table_memory::Table;
 
 impl<F: Format, S: Store> PageTable<F, S> {
-    /// Calls `found` with start and size of every dirty leaf that begins in `iova..=last`, and
-    /// cleans it where `clean` is set; hardware has to be made to forget it then.
-    pub(crate) fn dirty(&self, iova: u64, last: u64, clean: bool, mut found: impl FnMut(u64, u64)) {
+    /// Calls `found` with start and size of every dirty leaf that overlaps `iova..=last`. Where
+    /// `clean` is set it cleans those that are in there as a whole; hardware has to be made to
+    /// forget them then.
+    pub(crate) fn dirty(&self, iova: u64, last: u64, clean: bool, found: &mut dyn FnMut(u64, u64)) {
         let Top { root, level } = self.top();
         if let Some(table) = self.at(root).filter(|_| F::DIRTY) {
-            self.dirty_in(table, level, 0, (iova, last), clean, &mut found);
+            self.dirty_in(table, level, 0, (iova, last), clean, found);
         }
     }
 
@@ -42,34 +43,36 @@ impl<F: Format, S: Store> PageTable<F, S> {
         base: u64,
         range: (u64, u64),
         clean: bool,
-        found: &mut impl FnMut(u64, u64),
+        found: &mut dyn FnMut(u64, u64),
     ) {
         let (start, last) = range;
-        let item = 1u64 << F::shift(level);
-        let mut index = 0;
-        while index < 1u32 << F::index_bits(level) {
-            let at = base + u64::from(index) * item;
-            let mut slots = 1;
-            if at > last {
-                return;
-            }
-            match F::slot(table.load(index), level) {
+        // What the table covers may end where addresses do.
+        let offset = |of: u64| of.saturating_sub(base).wrapping_shr(F::shift(level));
+        let end = offset(last).min((1 << F::index_bits(level)) - 1);
+        let mut index = offset(start);
+        while index <= end {
+            let at = base | index.wrapping_shl(F::shift(level));
+            // CAST: An index has few bits.
+            let slot = index as u32;
+            index += 1;
+            match F::slot(table.load(slot), level) {
                 Slot::Empty => (),
                 Slot::Table(below) => {
                     if let Some(below) = self.at(below).filter(|_| level != 0) {
-                        if at + (item - 1) >= start {
-                            self.dirty_in(below, level - 1, at, range, clean, found);
-                        }
+                        self.dirty_in(below, level - 1, at, range, clean, found);
                     }
                 }
                 Slot::Leaf { size_lg2 } => {
-                    slots = Self::run_mask(size_lg2, level) + 1;
-                    if at >= start && self.collect(table, index, slots, clean) {
-                        found(at, 1 << size_lg2);
+                    let mask = Self::run_mask(size_lg2, level);
+                    let size = 1u64.wrapping_shl(size_lg2);
+                    let at = at & !(size - 1);
+                    let whole = start <= at && size - 1 <= last - at;
+                    if self.collect(table, slot & !mask, mask + 1, clean && whole) {
+                        found(at, size);
                     }
+                    index = u64::from(slot | mask) + 1;
                 }
             }
-            index += slots;
         }
     }
 

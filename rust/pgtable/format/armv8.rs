@@ -81,15 +81,19 @@ fn oa(word: u64, at: u32, level: u32) -> u64 {
     (word & ADDRESS).wrapping_sub(u64::from(at) << (12 + 9 * level))
 }
 
-/// Stage 1; see the module.
-pub(crate) enum Armv8Stage1 {}
+/// Stage 1; see the module. With `MARKS` for hardware that marks what is written, which takes a
+/// writable leaf without mark for read-only elsewhere.
+pub(crate) enum Armv8Stage1<const MARKS: bool = false> {}
 
-impl Format for Armv8Stage1 {
-    const NAME: &'static str = "armv8 stage 1";
+impl<const MARKS: bool> Format for Armv8Stage1<MARKS> {
+    const NAME: &'static str = match MARKS {
+        false => "armv8 stage 1",
+        true => "armv8 stage 1 with marks",
+    };
     const LEVELS: (u32, u32) = (3, 4);
     const OA_BITS: u32 = 48;
     const VA_BITS: u32 = 48;
-    const DIRTY: bool = true;
+    const DIRTY: bool = MARKS;
     const SIZES: [TableSize; CLASSES] = PAGES;
 
     fn leaf_sizes(level: u32) -> u64 {
@@ -102,10 +106,11 @@ impl Format for Armv8Stage1 {
 
     #[inline]
     fn leaf(oa: u64, size_lg2: u32, at: u32, level: u32, prot: Prot) -> u64 {
-        let access = match prot.0 & Prot::WRITE.0 {
-            0 => S1_READ_ONLY,
+        let access = match (prot.0 & Prot::WRITE.0, MARKS) {
+            (0, _) => S1_READ_ONLY,
             // Writable and clean: hardware clears the read-only bit on the first write.
-            _ => S1_READ_ONLY | S1_DIRTY_MODIFIER,
+            (_, true) => S1_READ_ONLY | S1_DIRTY_MODIFIER,
+            (_, false) => 0,
         };
         leaf(oa, size_lg2, at, level) | access | S1_CACHED | S1_UNPRIVILEGED | S1_NOT_GLOBAL
     }
