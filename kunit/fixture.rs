@@ -282,7 +282,7 @@ impl Fixture {
     pub(crate) fn domain_for(&self, at: usize) -> Result<Arc<Domain>> {
         let device = self.endpoint(at)?.device();
         let pasid = device.max_pasids() != 0 && self.mock.features().pasid;
-        self.make(device, PagingFlags { pasid })
+        self.make(device, PagingFlags::pasid(pasid))
     }
 
     /// Makes a marked paging domain for the first device. It may have another kind of page table

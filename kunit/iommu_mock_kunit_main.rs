@@ -67,7 +67,7 @@ module! {
     authors: ["The iommu-mock developers"],
     description: "KUnit tests and demo of the mock IOMMUs",
     license: "GPL",
-    imports_ns: ["GENERIC_PT_IOMMU", "IOMMUFD_INTERNAL"],
+    imports_ns: ["GENERIC_PT_IOMMU", "IOMMUFD", "IOMMUFD_INTERNAL"],
     params: {
         effort: u32 {
             default: 100,

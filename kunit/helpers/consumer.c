@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What users of the kernel's core do that it exports no function for: the group
- * attribute of sysfs, streaming DMA, resets of PCI functions.
+ * attribute of sysfs, streaming DMA, resets of PCI functions, dirty tracking.
  */
 #define IOMMU_MOCK_KUNIT
 #include <linux/dma-mapping.h>
@@ -21,6 +21,10 @@ int HELPER(use_dma)(struct device *dev);
 int HELPER(reset_prepare)(struct device *dev);
 void HELPER(reset_done)(struct device *dev);
 u32 HELPER(ats_function)(u32 nth);
+int HELPER(dirty_set)(struct iommu_domain *domain, bool enable);
+int HELPER(dirty_read)(struct iommu_domain *domain, unsigned long iova,
+		       size_t size, bool keep, unsigned long *first,
+		       unsigned long *last);
 
 /* The attribute as a write to it finds it, by way of the device's link. */
 struct type_file {
@@ -146,3 +150,37 @@ u32 HELPER(ats_function)(u32 nth)
 	return U32_MAX;
 }
 #endif
+
+/* The operation alone; the caller has cleared what there was. */
+int HELPER(dirty_set)(struct iommu_domain *domain, bool enable)
+{
+	if (!domain->dirty_ops)
+		return -EOPNOTSUPP;
+	return domain->dirty_ops->set_dirty_tracking(domain, enable);
+}
+
+/*
+ * As iommu_read_and_clear_dirty() of iommufd, but without the bitmap, which is in
+ * memory of a user: of what was written, the first and the last address are
+ * told, or what is no range where nothing was.
+ */
+int HELPER(dirty_read)(struct iommu_domain *domain, unsigned long iova,
+		       size_t size, bool keep, unsigned long *first,
+		       unsigned long *last)
+{
+	unsigned long flags = keep ? IOMMU_DIRTY_NO_CLEAR : 0;
+	const struct iommu_dirty_ops *ops = domain->dirty_ops;
+	struct iommu_iotlb_gather gather;
+	struct iommu_dirty_bitmap dirty;
+	int ret;
+
+	if (!ops)
+		return -EOPNOTSUPP;
+	iommu_dirty_bitmap_init(&dirty, NULL, &gather);
+	ret = ops->read_and_clear_dirty(domain, iova, size, flags, &dirty);
+	*first = gather.start;
+	*last = gather.end;
+	if (!keep)
+		iommu_iotlb_sync(domain, &gather);
+	return ret;
+}

@@ -49,6 +49,6 @@ pub(crate) const MATRIX: [Row; 14] = [
 
 /// A page table for DMA without PASID, or for that of a PASID, as the family prefers.
 fn space<U: Unit>(unit: &Arc<U>, pasid: bool) -> Result<Arc<U::Space>> {
-    let flags = PagingFlags { pasid };
+    let flags = PagingFlags::pasid(pasid);
     unit.new_space(0, flags)
 }

@@ -138,6 +138,7 @@ impl Model for Toy {
                 },
                 second: None,
                 ats: false,
+                marks: false,
             }),
             BYPASS => Next::Bypass,
             _ => Next::Abort("invalid"),

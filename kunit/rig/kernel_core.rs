@@ -204,7 +204,7 @@ impl Rig for Kernel {
     fn domain(&mut self) -> Result<DomainNo> {
         let number = self.domains.len();
         let pasid = self.mock.features().pasid;
-        let domain = UserDomain::alloc(self.endpoint(0)?, PagingFlags { pasid })?;
+        let domain = UserDomain::alloc(self.endpoint(0)?, PagingFlags::pasid(pasid))?;
         let (iova, size) = (mark::IOVA.try_into()?, mark::SIZE.try_into()?);
         domain.map(iova, mark::next_page(), size, Prot::RW)?;
         self.domains.push(Some(domain), GFP_KERNEL)?;

@@ -27,7 +27,8 @@ use self::{
         interrupts_are_left_alone,
         lowest_domain_id_is_taken_first,
         pasids_outlive_the_moves_of_other_dma,
-        unmapped_page_is_used_until_it_is_flushed, //
+        unmapped_page_is_used_until_it_is_flushed,
+        writes_of_an_alias_are_marked, //
     },
     script::{
         dirty_tracking_is_these_steps,
@@ -98,6 +99,7 @@ kunit_suite! {
     alias_is_an_entry_of_its_own;
     entry_is_used_until_it_is_flushed;
     unmapped_page_is_used_until_it_is_flushed;
+    writes_of_an_alias_are_marked: each How in HOWS;
     pages_of_all_sizes_are_found;
     lowest_domain_id_is_taken_first;
     moves_are_these_steps;
@@ -154,7 +156,7 @@ impl Bench {
 
     /// A space in which [`IOVA`] is a page at `to`: of host page tables, or guest ones.
     fn space(&self, endpoint: u32, pasid: bool, to: u64) -> Result<Arc<AmdSpace>> {
-        let space = self.unit.new_space(endpoint, PagingFlags { pasid })?;
+        let space = self.unit.new_space(endpoint, PagingFlags::pasid(pasid))?;
         space.map(IOVA, to, 0x1000, 1, Prot::RW).result?;
         Ok(space)
     }

@@ -10,6 +10,8 @@ mod attach;
 #[cfg(IOMMU_MOCK_KUNIT)]
 mod default;
 #[cfg(IOMMU_MOCK_KUNIT)]
+mod dirty;
+#[cfg(IOMMU_MOCK_KUNIT)]
 mod dma;
 mod domain;
 mod driver;

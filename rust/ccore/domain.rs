@@ -40,10 +40,11 @@ unsafe impl Sync for RawDomain {}
 impl RawDomain {
     /// Wraps a domain that lives as long as its instance.
     pub(super) fn new_static(domain: Arc<Domain>, pasid: bool) -> Self {
-        Self::new(domain, domain_ops::fixed(pasid), None)
+        Self::new(domain, domain_ops::fixed(pasid), false, None)
     }
 
-    /// Wraps a paging domain.
+    /// Wraps a paging domain, which can be attached to PASIDs and can tell what was written to, or
+    /// not.
     ///
     /// # Errors
     ///
@@ -51,18 +52,20 @@ impl RawDomain {
     pub(super) fn new_paging(
         domain: Arc<Domain>,
         pasid: bool,
+        dirty: bool,
         instance: Outlive,
     ) -> Result<KBox<Self>> {
         if domain.paging().is_none_or(|table| table.page_sizes() == 0) {
             return Err(EINVAL);
         }
-        let this = Self::new(domain, domain_ops::paging(pasid), Some(instance));
+        let this = Self::new(domain, domain_ops::paging(pasid), dirty, Some(instance));
         Ok(KBox::new(this, GFP_KERNEL)?)
     }
 
     fn new(
         domain: Arc<Domain>,
         ops: &'static bindings::iommu_domain_ops,
+        dirty: bool,
         instance: Option<Outlive>,
     ) -> Self {
         let mut raw: bindings::iommu_domain = pin_init::zeroed();
@@ -74,6 +77,9 @@ impl RawDomain {
             Kind::Nested => bindings::IOMMU_DOMAIN_NESTED,
         };
         raw.ops = ops;
+        if dirty {
+            raw.dirty_ops = &domain_ops::DIRTY;
+        }
         if let Some(table) = domain.paging() {
             let aperture = table.aperture();
             // CAST: A page size above the address space of the CPU cannot be used.

@@ -77,6 +77,12 @@ pub(super) fn fixed(pasid: bool) -> &'static bindings::iommu_domain_ops {
     }
 }
 
+/// What paging domains add to them that tell what was written to.
+pub(super) static DIRTY: bindings::iommu_dirty_ops = bindings::iommu_dirty_ops {
+    set_dirty_tracking: Some(set_dirty_tracking),
+    read_and_clear_dirty: Some(read_and_clear_dirty),
+};
+
 /// Whether these operations are ours.
 pub(super) fn is_ours(ops: *const bindings::iommu_domain_ops) -> bool {
     TABLES.iter().any(|table| ptr::eq(table, ops))
@@ -295,6 +301,54 @@ unsafe extern "C" fn iova_to_phys(
         .ok()
         .and_then(|table| table.iova_to_phys(iova))
         .unwrap_or(0)
+}
+
+/// # Safety
+///
+/// Called by iommufd, in a context that may sleep.
+unsafe extern "C" fn set_dirty_tracking(
+    domain: *mut bindings::iommu_domain,
+    enable: bool,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: Only paging domains have `DIRTY`.
+        let table = unsafe { table(domain) }?;
+        table.set_dirty_tracking(enable).map(|()| 0)
+    })
+}
+
+/// # Safety
+///
+/// Called by iommufd, which flushes what is gathered unless the flags say that marks are kept;
+/// `dirty` is valid.
+unsafe extern "C" fn read_and_clear_dirty(
+    domain: *mut bindings::iommu_domain,
+    iova: c_ulong,
+    size: usize,
+    flags: c_ulong,
+    dirty: *mut bindings::iommu_dirty_bitmap,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: Only paging domains have `DIRTY`.
+        let table = unsafe { table(domain) }?;
+        let (first, size) = (u64_of(iova), size as u64);
+        if !table.aperture().contains_range(first, size) {
+            return Err(ERANGE);
+        }
+        let end = first.saturating_add(size);
+        // CAST: It is one bit.
+        let keep = flags & bindings::IOMMU_DIRTY_NO_CLEAR as c_ulong != 0;
+        let mut record = |start: u64, size: u64| {
+            // A leaf may reach beyond, for which the bitmap has no place.
+            let (from, to) = (start.max(first), start.saturating_add(size).min(end));
+            // SAFETY: `dirty` is valid. CAST: They are within what came from `c_ulong`.
+            unsafe {
+                ffi::dirty_record(dirty, from as c_ulong, to.saturating_sub(from) as c_ulong)
+            };
+        };
+        table.read_and_clear_dirty(first, size, keep, &mut record)?;
+        Ok(0)
+    })
 }
 
 /// # Safety

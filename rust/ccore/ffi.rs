@@ -42,6 +42,16 @@ unsafe extern "C" {
     #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_gfp_may_sleep")]
     pub(super) safe fn gfp_may_sleep(gfp: bindings::gfp_t) -> bool;
 
+    /// Notes that something was written to, in a bitmap, if there is one, and in what is to be
+    /// flushed.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_dirty_record")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_dirty_record")]
+    pub(super) fn dirty_record(
+        dirty: *mut bindings::iommu_dirty_bitmap,
+        iova: c_ulong,
+        length: c_ulong,
+    );
+
     /// Maps a page for the DMA of a device, which writes to it or reads from it. 0 if that failed.
     #[cfg(IOMMU_MOCK_KUNIT)]
     #[link_name = "iommu_mock_kunit_dma_map"]
@@ -185,4 +195,19 @@ unsafe extern "C" {
     /// Where the so many-th PCI function with ATS and without driver is, or `u32::MAX`.
     #[link_name = "iommu_mock_kunit_ats_function"]
     pub(super) safe fn ats_function(nth: u32) -> u32;
+
+    /// The operation `set_dirty_tracking` of a domain.
+    #[link_name = "iommu_mock_kunit_dirty_set"]
+    pub(super) fn dirty_set(domain: *mut bindings::iommu_domain, enable: bool) -> c_int;
+
+    /// What was written through a domain in a range, as iommufd asks for it.
+    #[link_name = "iommu_mock_kunit_dirty_read"]
+    pub(super) fn dirty_read(
+        domain: *mut bindings::iommu_domain,
+        iova: c_ulong,
+        size: usize,
+        keep: bool,
+        first: *mut c_ulong,
+        last: *mut c_ulong,
+    ) -> c_int;
 }

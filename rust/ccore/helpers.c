@@ -19,6 +19,8 @@ void HELPER(gather_add)(struct iommu_domain *domain,
 			size_t size, size_t pgsize);
 size_t HELPER(gather_page)(const struct iommu_iotlb_gather *gather);
 bool HELPER(gfp_may_sleep)(gfp_t gfp);
+void HELPER(dirty_record)(struct iommu_dirty_bitmap *dirty, unsigned long iova,
+			  unsigned long length);
 #ifdef IOMMU_MOCK_KUNIT
 u64 HELPER(dma_map)(struct device *dev, struct page *page, bool write);
 void HELPER(dma_unmap)(struct device *dev, u64 addr, bool write);
@@ -82,6 +84,12 @@ bool HELPER(gfp_may_sleep)(gfp_t gfp)
 		return true;
 	return IS_ENABLED(CONFIG_PREEMPT_COUNT) && preemptible() &&
 	       !rcu_preempt_depth();
+}
+
+void HELPER(dirty_record)(struct iommu_dirty_bitmap *dirty, unsigned long iova,
+			  unsigned long length)
+{
+	iommu_dirty_bitmap_record(dirty, iova, length);
 }
 
 #ifdef IOMMU_MOCK_KUNIT

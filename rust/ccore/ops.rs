@@ -61,6 +61,7 @@ unsafe extern "C" fn capable(dev: *mut bindings::device, cap: bindings::iommu_ca
         // The hardware models have no caches that a CPU would not see.
         bindings::iommu_cap_IOMMU_CAP_CACHE_COHERENCY => true,
         bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => device.driver().features().deferred_flush,
+        bindings::iommu_cap_IOMMU_CAP_DIRTY_TRACKING => device.driver().features().dirty_tracking,
         _ => false,
     }
 }
@@ -79,13 +80,18 @@ unsafe extern "C" fn domain_alloc_paging_flags(
         // SAFETY: As above.
         let instance = unsafe { device::instance(dev) }.ok_or(ENODEV)?;
         const PASID: u32 = bindings::iommufd_hwpt_alloc_flags_IOMMU_HWPT_ALLOC_PASID;
-        if flags & !PASID != 0 || !user_data.is_null() {
+        const DIRTY: u32 = bindings::iommufd_hwpt_alloc_flags_IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
+        if flags & !(PASID | DIRTY) != 0 || !user_data.is_null() {
             return Err(errno::eopnotsupp());
         }
-        let pasid = flags & PASID != 0;
+        let flags = PagingFlags {
+            pasid: flags & PASID != 0,
+            dirty_tracking: flags & DIRTY != 0,
+        };
         let driver = device.driver();
-        let domain = driver.alloc_paging(device, PagingFlags { pasid })?;
-        RawDomain::new_paging(domain, driver.features().pasid, Outlive::new(instance))
+        let domain = driver.alloc_paging(device, flags)?;
+        let (pasid, dirty) = (driver.features().pasid, flags.dirty_tracking);
+        RawDomain::new_paging(domain, pasid, dirty, Outlive::new(instance))
     };
     match alloc() {
         Ok(domain) => RawDomain::into_raw(domain),

@@ -175,7 +175,7 @@ impl State {
                 let pasid = first.max_pasids() != 0;
                 first
                     .driver()
-                    .alloc_paging(first, PagingFlags { pasid })
+                    .alloc_paging(first, PagingFlags::pasid(pasid))
                     .or_else(|error| match pasid && error == errno::eopnotsupp() {
                         true => first.driver().alloc_paging(first, PagingFlags::default()),
                         false => Err(error),

@@ -7,6 +7,7 @@ use super::{
     DriverKey,
     Gather, //
 };
+use crate::kapi::errno;
 use core::any::Any;
 use kernel::{
     prelude::*,
@@ -181,4 +182,41 @@ pub(crate) trait Paging: Send + Sync {
     ///
     /// A hypervisor that shadows the table may run out of entries: ENOMEM.
     fn sync_map(&self, iova: u64, size: u64) -> Result;
+
+    /// Lets hardware mark what devices write to, or no longer, for all that are on the domain and
+    /// that will be. What is marked already stays so: who wants to begin with nothing calls
+    /// [`Self::read_and_clear_dirty`] first. May sleep.
+    ///
+    /// As in [`struct iommu_dirty_ops`](srctree/include/linux/iommu.h). Where hardware that marks
+    /// costs nothing, it may do so at any time.
+    ///
+    /// # Errors
+    ///
+    /// EOPNOTSUPP for a domain that was allocated without [`PagingFlags::dirty_tracking`].
+    ///
+    /// [`PagingFlags::dirty_tracking`]: super::PagingFlags::dirty_tracking
+    fn set_dirty_tracking(&self, _enable: bool) -> Result {
+        Err(errno::eopnotsupp())
+    }
+
+    /// Passes start and size of every leaf that is marked, and of which something is in the `size`
+    /// bytes at `iova`, to `found`. Unless `keep` is set it takes the mark off those that are in
+    /// there as a whole. The caller has them flushed ([`Self::sync`]): hardware that remembers a
+    /// mark does not set it again. Any context; takes no lock.
+    ///
+    /// Linux takes the mark off what is in there in part as well, and the rest of it is lost to
+    /// who asks for that later.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::set_dirty_tracking`].
+    fn read_and_clear_dirty(
+        &self,
+        _iova: u64,
+        _size: u64,
+        _keep: bool,
+        _found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        Err(errno::eopnotsupp())
+    }
 }

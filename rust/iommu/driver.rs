@@ -48,6 +48,8 @@ pub(crate) struct Features {
     pub(crate) deferred_flush: bool,
     /// Each PASID of a device can have a domain of its own.
     pub(crate) pasid: bool,
+    /// Hardware can mark in page tables what was written to (`IOMMU_CAP_DIRTY_TRACKING`).
+    pub(crate) dirty_tracking: bool,
 }
 
 /// What a paging domain must be able to do beyond translating.
@@ -55,6 +57,18 @@ pub(crate) struct Features {
 pub(crate) struct PagingFlags {
     /// It can be attached to PASIDs (`IOMMU_HWPT_ALLOC_PASID`).
     pub(crate) pasid: bool,
+    /// It can tell which pages were written to (`IOMMU_HWPT_ALLOC_DIRTY_TRACKING`).
+    pub(crate) dirty_tracking: bool,
+}
+
+impl PagingFlags {
+    /// Nothing, but to be attached to PASIDs or not.
+    pub(crate) const fn pasid(pasid: bool) -> Self {
+        Self {
+            pasid,
+            dirty_tracking: false,
+        }
+    }
 }
 
 /// The kinds of domain that a group can have while kernel drivers use its devices.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Mapping, unmapping and looking up, with the checks that a driver need not repeat.
+//! Mapping, unmapping, looking up, and what was written to, with the checks that a driver need not
+//! repeat.
 //!
 //! Follows `iommu_map()`, `iommu_unmap()` and `iommu_iova_to_phys()` of
 //! [`drivers/iommu/iommu.c`](srctree/drivers/iommu/iommu.c). No lock: the user of a domain
@@ -11,6 +12,7 @@ use super::{
         next_run,
         Run, //
     },
+    Aperture,
     Domain,
     Gather,
     Kind,
@@ -30,15 +32,7 @@ impl Domain {
     /// EIO where the driver reports progress that cannot be; else the driver's.
     pub(crate) fn map(&self, iova: u64, paddr: u64, size: u64, prot: Prot) -> Result {
         let table = self.table()?;
-        check_aligned(table, iova | paddr | size)?;
-        if size == 0 {
-            return Err(EINVAL);
-        }
-        iova.checked_add(size - 1).ok_or(EOVERFLOW)?;
-        paddr.checked_add(size - 1).ok_or(EOVERFLOW)?;
-        if !table.aperture().contains_range(iova, size) {
-            return Err(ERANGE);
-        }
+        check_range(table, iova, paddr, size)?;
 
         let Progress { mapped, result } = map_runs(table, iova, paddr, size, prot);
         let result = result.and_then(|()| table.sync_map(iova, size));
@@ -97,11 +91,77 @@ impl Domain {
         }
     }
 
+    /// Starts or ends to have marked what devices write to. What was marked before it starts is
+    /// forgotten, as `iopt_set_dirty_tracking()` does it. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL where the domain has no page table; those of [`Paging::set_dirty_tracking`].
+    pub(crate) fn set_dirty_tracking(&self, enable: bool) -> Result {
+        let table = self.table()?;
+        if enable {
+            let Aperture { first, last } = table.aperture();
+            // Of all addresses there are, the last one is left out.
+            let size = (last - first).saturating_add(1);
+            read_and_clear(table, (first, size), false, &mut |_, _| ())?;
+        }
+        table.set_dirty_tracking(enable)
+    }
+
+    /// Passes start and size of what devices have written to in `size` bytes at `iova` to `found`:
+    /// whole leaves of the page table, also those that reach beyond. Unless `keep` is set, those
+    /// that do not reach beyond count as not written to from then on. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL, EOVERFLOW and ERANGE as [`Self::map`]; those of [`Paging::read_and_clear_dirty`].
+    pub(crate) fn read_and_clear_dirty(
+        &self,
+        iova: u64,
+        size: u64,
+        keep: bool,
+        found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        let table = self.table()?;
+        check_range(table, iova, iova, size)?;
+        read_and_clear(table, (iova, size), keep, found)
+    }
+
     fn table(&self) -> Result<&dyn Paging> {
         self.paging()
             .filter(|table| table.page_sizes() != 0)
             .ok_or(EINVAL)
     }
+}
+
+/// What [`Domain::map`] asks of a range.
+fn check_range(table: &dyn Paging, iova: u64, paddr: u64, size: u64) -> Result {
+    check_aligned(table, iova | paddr | size)?;
+    let more = size.checked_sub(1).ok_or(EINVAL)?;
+    iova.checked_add(more).ok_or(EOVERFLOW)?;
+    paddr.checked_add(more).ok_or(EOVERFLOW)?;
+    match table.aperture().contains_range(iova, size) {
+        true => Ok(()),
+        false => Err(ERANGE),
+    }
+}
+
+/// Reads marks, and flushes what lost one, so that the next write leaves one.
+fn read_and_clear(
+    table: &dyn Paging,
+    (iova, size): (u64, u64),
+    keep: bool,
+    found: &mut dyn FnMut(u64, u64),
+) -> Result {
+    let mut gather = Gather::default();
+    let result = table.read_and_clear_dirty(iova, size, keep, &mut |start, size| {
+        gather.add_range(start, size);
+        found(start, size);
+    });
+    if !keep {
+        gather.sync(table);
+    }
+    result
 }
 
 fn check_aligned(table: &dyn Paging, merged: u64) -> Result {

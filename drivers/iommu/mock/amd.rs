@@ -51,6 +51,7 @@ use super::{
             Requester, //
         },
         step::Note,
+        Access,
         Reach, //
     },
     unit::{
@@ -62,10 +63,13 @@ use super::{
         FORMER_KERNEL, //
     },
 };
-use crate::iommu::{
-    AttachError,
-    Attached,
-    PagingFlags, //
+use crate::{
+    iommu::{
+        AttachError,
+        Attached,
+        PagingFlags, //
+    },
+    kapi::errno,
 };
 use kernel::{
     prelude::*,
@@ -268,9 +272,10 @@ impl Unit for AmdUnit {
 
     fn new_space(self: &Arc<Self>, endpoint: u32, flags: PagingFlags) -> Result<Arc<AmdSpace>> {
         let wiring = &self.device(endpoint)?.wiring;
-        let space = match flags.pasid {
-            false => AmdSpace::new_host(&self.iommu)?,
-            true => AmdSpace::new_guest(&self.iommu, wiring.levels)?,
+        let space = match (flags.pasid, flags.dirty_tracking) {
+            (false, _) => AmdSpace::new_host(&self.iommu)?,
+            (true, false) => AmdSpace::new_guest(&self.iommu, wiring.levels)?,
+            (true, true) => return Err(errno::eopnotsupp()),
         };
         Ok(Arc::new(space, GFP_KERNEL)?)
     }
@@ -324,11 +329,15 @@ impl Unit for AmdUnit {
         self.iommu.machine.note(Note::Return);
     }
 
-    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach {
+    fn marks_dirty(&self) -> bool {
+        true
+    }
+
+    fn access(&self, endpoint: u32, pasid: Option<u32>, iova: u64, access: Access) -> Reach {
         match self.device(endpoint) {
             Ok(device) => {
                 let [from, _] = device.wiring.requesters(pasid);
-                self.iommu.machine.dma(from, iova)
+                self.iommu.machine.access(from, iova, access)
             }
             Err(_) => Reach::Aborted,
         }

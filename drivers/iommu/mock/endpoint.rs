@@ -74,6 +74,8 @@ pub(crate) struct InstanceConfig {
     pub(crate) pasid_domains: bool,
     /// See [`Features::pasid`](crate::iommu::Features::pasid).
     pub(crate) pasid: bool,
+    /// See [`Features::dirty_tracking`](crate::iommu::Features::dirty_tracking).
+    pub(crate) dirty_tracking: bool,
     /// How it updates entries, by number in the family's list; 0 is what Linux does.
     pub(crate) protocol: u32,
 }
@@ -87,6 +89,7 @@ impl Default for InstanceConfig {
             release_to_blocked: true,
             pasid_domains: true,
             pasid: true,
+            dirty_tracking: true,
             protocol: 0,
         }
     }

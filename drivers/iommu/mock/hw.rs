@@ -17,6 +17,15 @@ pub(crate) mod step;
 pub(crate) mod vtd;
 mod walk;
 
+/// What an access does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// It reads.
+    Read,
+    /// It writes.
+    Write,
+}
+
 /// Where one DMA access of an endpoint ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -31,4 +40,10 @@ pub(crate) trait Memory: Send + Sync {
     /// A word of the table at an address; `None` where there is no table, as where an entry that
     /// was read torn points to nothing.
     fn word(&self, table: u64, index: u32) -> Option<u64>;
+
+    /// Replaces such a word, if it is `old` still, in one go: hardware marks what was written.
+    /// Returns whether it did.
+    fn replace(&self, _table: u64, _index: u32, _old: u64, _new: u64) -> bool {
+        false
+    }
 }

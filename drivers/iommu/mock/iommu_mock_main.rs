@@ -40,6 +40,7 @@ module! {
     authors: ["The iommu-mock developers"],
     description: "Mock IOMMUs for testing IOMMU drivers and their core",
     license: "GPL",
+    imports_ns: ["IOMMUFD"],
     params: {
         family: u32 {
             default: 0,

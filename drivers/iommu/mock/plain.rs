@@ -16,6 +16,7 @@ use super::{
             Hardware,
             Root, //
         },
+        Access,
         Reach, //
     },
     unit::{
@@ -101,7 +102,8 @@ impl Unit for PlainUnit {
         }
     }
 
-    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach {
+    /// This hardware does not tell reads from writes.
+    fn access(&self, endpoint: u32, pasid: Option<u32>, iova: u64, _access: Access) -> Reach {
         self.hw.dma(endpoint, pasid, iova)
     }
 

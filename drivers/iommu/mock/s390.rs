@@ -48,6 +48,7 @@ use super::{
             Zpci, //
         },
         step::Note,
+        Access,
         Reach, //
     },
     unit::{
@@ -265,9 +266,9 @@ impl Unit for S390Unit {
         }
     }
 
-    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach {
+    fn access(&self, endpoint: u32, pasid: Option<u32>, iova: u64, access: Access) -> Reach {
         match (self.function(endpoint), pasid) {
-            (Ok(function), None) => self.pci.dma(function.requester(), iova),
+            (Ok(function), None) => self.pci.access(function.requester(), iova, access),
             _ => Reach::Aborted,
         }
     }

@@ -196,6 +196,7 @@ impl<U: Unit> Driver for Shell<U> {
         Features {
             deferred_flush: self.config.deferred_flush,
             pasid: self.config.pasid && self.unit.has_pasids(),
+            dirty_tracking: self.config.dirty_tracking && self.unit.marks_dirty(),
         }
     }
 
@@ -250,7 +251,8 @@ impl<U: Unit> Driver for Shell<U> {
     }
 
     fn alloc_paging(&self, dev: &Device, flags: PagingFlags) -> Result<Arc<Domain>> {
-        if flags.pasid && !self.config.pasid_domains {
+        let lacks_pasids = flags.pasid && !self.config.pasid_domains;
+        if lacks_pasids || (flags.dirty_tracking && !self.features().dirty_tracking) {
             return Err(errno::eopnotsupp());
         }
         if let Some(fault) = self.faults.hit(Op::Alloc, Some(dev.id()), None) {
@@ -258,9 +260,10 @@ impl<U: Unit> Driver for Shell<U> {
         }
         let aperture = Aperture::bits(wiring(dev)?.bits);
         let space = self.unit.new_space(dev.id().0, flags)?;
+        let marks = flags.dirty_tracking;
         let faults = self.faults.clone();
         let kept = self.kept.clone();
-        let data = PagingDomain::new(self.unit.clone(), space, aperture, faults, kept)?;
+        let data = PagingDomain::new(self.unit.clone(), space, aperture, marks, faults, kept)?;
         Domain::new(Kind::Paging, self.key(), data)
     }
 

@@ -41,6 +41,7 @@ use super::{
         },
         smmuv3::Smmuv3,
         step::Note,
+        Access,
         Reach, //
     },
     unit::{
@@ -175,12 +176,11 @@ impl Unit for Smmuv3Unit {
         Ok(unit)
     }
 
-    fn new_space(
-        self: &Arc<Self>,
-        _endpoint: u32,
-        _flags: PagingFlags,
-    ) -> Result<Arc<Self::Space>> {
-        Smmuv3Space::stage1(&self.home)
+    fn new_space(self: &Arc<Self>, _endpoint: u32, flags: PagingFlags) -> Result<Arc<Self::Space>> {
+        match flags.dirty_tracking {
+            false => Smmuv3Space::stage1(&self.home),
+            true => Smmuv3Space::marked(&self.home),
+        }
     }
 
     fn check(
@@ -233,12 +233,16 @@ impl Unit for Smmuv3Unit {
         drop(former);
     }
 
-    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach {
+    fn marks_dirty(&self) -> bool {
+        true
+    }
+
+    fn access(&self, endpoint: u32, pasid: Option<u32>, iova: u64, access: Access) -> Reach {
         let from = Requester {
             id: endpoint,
             pasid,
         };
-        self.home.machine.dma(from, iova)
+        self.home.machine.access(from, iova, access)
     }
 
     fn seen(&self, endpoint: u32) -> Option<Seen> {

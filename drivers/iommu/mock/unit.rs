@@ -20,6 +20,7 @@ use super::{
             Model,
             Requester, //
         },
+        Access,
         Memory,
         Reach, //
     },
@@ -34,6 +35,7 @@ use crate::{
         Progress,
         Prot, //
     },
+    kapi::errno,
     pgtable::{
         Format,
         PageTable, //
@@ -51,6 +53,11 @@ pub(crate) const FORMER_KERNEL: u64 = 1 << 46;
 impl<F: Format> Memory for PageTable<F> {
     fn word(&self, table: u64, index: u32) -> Option<u64> {
         Some(self.store().at(table)?.load(index))
+    }
+
+    fn replace(&self, table: u64, index: u32, old: u64, new: u64) -> bool {
+        let table = self.store().at(table);
+        table.is_some_and(|table| table.replace(index, old, new).is_ok())
     }
 }
 
@@ -92,6 +99,30 @@ pub(crate) trait Space: Send + Sync + 'static {
     /// ENOMEM, EIO.
     fn sync_map(&self, _iova: u64, _size: u64) -> Result {
         Ok(())
+    }
+
+    /// Lets hardware mark what is written, or no longer.
+    ///
+    /// # Errors
+    ///
+    /// EOPNOTSUPP.
+    fn set_dirty_tracking(&self, _enable: bool) -> Result {
+        Err(errno::eopnotsupp())
+    }
+
+    /// Passes the leaves that are marked to `found`, and takes the mark off them unless `keep` is
+    /// set.
+    ///
+    /// # Errors
+    ///
+    /// EOPNOTSUPP.
+    fn read_and_clear_dirty(
+        &self,
+        _range: (u64, u64),
+        _keep: bool,
+        _found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        Err(errno::eopnotsupp())
     }
 
     /// Adds a copy of the page tables, for the judge.
@@ -202,8 +233,18 @@ pub(crate) trait Unit: Send + Sync + Sized + 'static {
     /// PASID alone. Drops every reference to a space that is no longer used.
     fn release(&self, endpoint: u32, keep: bool);
 
+    /// Whether hardware can mark in page tables what is written.
+    fn marks_dirty(&self) -> bool {
+        false
+    }
+
     /// Does one DMA access; aborted where there is no such endpoint.
-    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach;
+    fn access(&self, endpoint: u32, pasid: Option<u32>, iova: u64, access: Access) -> Reach;
+
+    /// Does one DMA read.
+    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach {
+        self.access(endpoint, pasid, iova, Access::Read)
+    }
 
     /// What entries say of the endpoint's DMA without PASID; `None` where there is no such one.
     fn seen(&self, endpoint: u32) -> Option<Seen>;

@@ -53,6 +53,7 @@ use super::{
             Registers,
             RID_PASID, //
         },
+        Access,
         Reach, //
     },
     unit::{
@@ -222,6 +223,7 @@ impl VtdUnit {
     ) -> Result {
         let dmar = &*self.dmar;
         let number = pasid.unwrap_or(RID_PASID);
+        let _changing = dmar.changing.lock();
         let at = function.entry(dmar, pasid)?;
         // Only for a PASID that comes to something: what leads back cannot fail.
         if pasid.is_some() && !matches!(to, Target::Blocked) {
@@ -240,14 +242,21 @@ impl VtdUnit {
             books.rid = Target::Blocked;
             books.copied = false;
         }
+        let from = books.get(pasid);
         (self.protocol.update)(&Change {
             dmar,
             who: function.requester(pasid),
             at,
-            from: &books.get(pasid),
+            from: &from,
             to,
             goal,
         });
+        if let Target::Paging(from) = &from {
+            from.leave(at);
+        }
+        if let Target::Paging(to) = to {
+            to.enter(at, number);
+        }
         books.set(pasid, to.clone());
         Ok(())
     }
@@ -286,7 +295,10 @@ impl Unit for VtdUnit {
 
     fn new_space(self: &Arc<Self>, endpoint: u32, flags: PagingFlags) -> Result<Arc<VtdSpace>> {
         match self.protocol.mode {
-            Mode::Scalable if flags.pasid => self.new_first_stage_space(endpoint),
+            // Only the second stage has marks that Linux reads.
+            Mode::Scalable if flags.pasid && !flags.dirty_tracking => {
+                self.new_first_stage_space(endpoint)
+            }
             // In legacy mode Linux takes the flag and refuses the PASID.
             Mode::Scalable | Mode::Legacy => self.new_second_stage_space(endpoint),
         }
@@ -365,11 +377,17 @@ impl Unit for VtdUnit {
         }
     }
 
-    fn dma(&self, endpoint: u32, pasid: Option<u32>, iova: u64) -> Reach {
-        match self.function(endpoint) {
-            Ok(function) => self.dmar.machine().dma(function.requester(pasid), iova),
-            Err(_) => Reach::Aborted,
-        }
+    fn marks_dirty(&self) -> bool {
+        // Entries of legacy mode have no place for it.
+        self.protocol.mode == Mode::Scalable
+    }
+
+    fn access(&self, endpoint: u32, pasid: Option<u32>, iova: u64, access: Access) -> Reach {
+        let Ok(function) = self.function(endpoint) else {
+            return Reach::Aborted;
+        };
+        let from = function.requester(pasid);
+        self.dmar.machine().access(from, iova, access)
     }
 
     fn seen(&self, endpoint: u32) -> Option<Seen> {

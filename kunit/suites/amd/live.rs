@@ -35,6 +35,7 @@ use crate::{
             },
             machine::Inspect as _,
             model::Requester,
+            Access,
             Reach, //
         },
         unit::{
@@ -329,6 +330,27 @@ pub(super) fn alias_is_an_entry_of_its_own() -> Outcome {
     machine.wait();
     check_eq!(bench.reach(WIDE, None, IOVA).err(), Some(EDOM));
     check_eq!(bench.unit.dma(WIDE, None, IOVA), Reach::Memory(page(1)));
+    Ok(())
+}
+
+/// Linux leaves the entries of aliases as they are, which is a finding.
+pub(super) fn writes_of_an_alias_are_marked(how: &How) -> Outcome {
+    let bench = Bench::new(how.0)?;
+    let [space, ..] = spaces(&bench)?;
+    check_eq!(
+        bench.attach(WIDE, None, &Target::Paging(space.clone())),
+        Ok(())
+    );
+    space.set_dirty_tracking(true)?;
+    let names = bench.unit.requesters(WIDE, None)?;
+    for (name, marks) in names.iter().zip([true, how.0 != 0]) {
+        let reach = bench.unit.machine().access(*name, IOVA, Access::Write);
+        check_eq!(reach, Reach::Memory(page(0)));
+        let mut found = 0;
+        space.read_and_clear_dirty((0, u64::MAX), false, &mut |_, size| found += size)?;
+        check_eq!(found, u64::from(marks) * 0x1000);
+        space.sync(&Gather::everything());
+    }
     Ok(())
 }
 

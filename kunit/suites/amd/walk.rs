@@ -54,6 +54,7 @@ fn walk(tables: &Frozen, levels: u32, format: u8, iova: u64) -> Option<u64> {
         },
         second: None,
         ats: false,
+        marks: false,
     };
     REGISTERS.walk(tables, &by, iova, &mut |_| ())
 }
@@ -119,7 +120,7 @@ pub(super) fn guest_addresses_have_a_sign_with_pasid() -> Outcome {
 pub(super) fn pages_of_all_sizes_are_found() -> Outcome {
     for pasid in [false, true] {
         let bench = Bench::new(0)?;
-        let space = bench.unit.new_space(WIDE, PagingFlags { pasid })?;
+        let space = bench.unit.new_space(WIDE, PagingFlags::pasid(pasid))?;
         let to = Target::Paging(space.clone());
         check_eq!(bench.attach(WIDE, None, &to), Ok(()));
         let mut sizes = space.page_sizes() & ((1 << 48) - 1);

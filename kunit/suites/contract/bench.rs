@@ -228,7 +228,7 @@ impl Bench {
     }
 
     fn make(&self, at: usize, pasid: bool) -> Result<Arc<Domain>> {
-        let flags = PagingFlags { pasid };
+        let flags = PagingFlags::pasid(pasid);
         let domain = self.driver.alloc_paging(self.device(at)?, flags)?;
         mark::mark(&domain)?;
         Ok(domain)

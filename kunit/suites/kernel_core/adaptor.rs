@@ -181,7 +181,7 @@ fn without_pasid_domains_there_are_none_to_be_had() -> Outcome {
     };
     let mut kernel = Kernel::with(config, 1, |_, _| ())?;
     kernel.plug(0)?;
-    let alloc = |pasid| UserDomain::alloc(kernel.endpoint(0)?, PagingFlags { pasid });
+    let alloc = |pasid| UserDomain::alloc(kernel.endpoint(0)?, PagingFlags::pasid(pasid));
     check_eq!(alloc(true).err(), Some(errno::eopnotsupp()));
     alloc(false)?;
     Ok(())

@@ -61,7 +61,7 @@ const PAGES: Pages = Pages {
 
 fn fields_are_where_the_manual_has_them() -> Outcome {
     // Field, value, word, what the word becomes.
-    let table: [(Field, u64, usize, u64); 29] = [
+    let table: [(Field, u64, usize, u64); 30] = [
         (root::P, 1, 0, 1),
         (root::CTP, 0xabcde, 0, 0xabcd_e000),
         (root::LP, 1, 0, 1),
@@ -85,6 +85,7 @@ fn fields_are_where_the_manual_has_them() -> Outcome {
         (pasid::FPD, 1, 0, 2),
         (pasid::AW, 3, 0, 0xc),
         (pasid::PGTT, 7, 0, 0x1c0),
+        (pasid::SSADE, 1, 0, 0x200),
         (pasid::SSPTPTR, 0xabcde, 0, 0xabcd_e000),
         (pasid::DID, 0xffff, 1, 0xffff),
         (pasid::PWSNP, 1, 1, 0x80_0000),

@@ -328,7 +328,7 @@ fn misfits_are_refused(setting: &Setting) -> Outcome {
     check_eq!(one.check(0, Some(1), &Target::Blocked), Ok(()));
     check!(one.attach(0, Some(1), &Target::Blocked).is_ok());
 
-    let flags = PagingFlags { pasid: true };
+    let flags = PagingFlags::pasid(true);
     let space = Target::Paging(one.new_space(0, flags)?);
     let unsupported = Err(AttachError::Failed(errno::eopnotsupp()));
     if setting.is_legacy() {

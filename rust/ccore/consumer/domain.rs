@@ -66,13 +66,16 @@ impl UserDomain {
         flags: PagingFlags,
         iommu: Option<Arc<Iommu>>,
     ) -> Result<Arc<Self>> {
-        let flags = match flags.pasid {
-            true => bindings::iommufd_hwpt_alloc_flags_IOMMU_HWPT_ALLOC_PASID,
-            false => 0,
-        };
+        let PagingFlags {
+            pasid,
+            dirty_tracking,
+        } = flags;
+        let pasid = u32::from(pasid) * bindings::iommufd_hwpt_alloc_flags_IOMMU_HWPT_ALLOC_PASID;
+        let dirty = u32::from(dirty_tracking)
+            * bindings::iommufd_hwpt_alloc_flags_IOMMU_HWPT_ALLOC_DIRTY_TRACKING;
         // SAFETY: The device of an endpoint is valid and probed.
         let raw = from_err_ptr(unsafe {
-            bindings::iommu_paging_domain_alloc_flags(endpoint.device(), flags)
+            bindings::iommu_paging_domain_alloc_flags(endpoint.device(), pasid | dirty)
         })?;
         let raw = NonNull::new(raw).ok_or(ENOMEM)?;
         // SAFETY: `raw` is a domain, and was just made.

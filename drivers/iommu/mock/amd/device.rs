@@ -39,9 +39,6 @@ pub(super) fn names(endpoint: u32) -> Result<[u32; 2]> {
     Ok([id, alias])
 }
 
-/// HAD, where hardware is to set accessed and dirty bits.
-pub(super) const HAD_DIRTY: u64 = 3;
-
 /// What does not change of an endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wiring {
@@ -111,7 +108,7 @@ impl Wiring {
     pub(super) fn host_entry(&self, domain: u16, host: HostTable) -> Dte {
         let HostTable { top, dirty } = host;
         translating()
-            .with(dte::HAD, HAD_DIRTY * u64::from(dirty))
+            .with(dte::HAD, dte::HAD_DIRTY * u64::from(dirty))
             .with(dte::MODE, u64::from(top.level) + 1)
             .with(dte::HOST_ROOT, top.root >> 12)
             .with(dte::DOMAIN_ID, domain.into())

@@ -205,22 +205,6 @@ impl AmdSpace {
         self.iommu.note_listed(self, wiring, pasid, false);
     }
 
-    /// Has hardware mark in the page table what is written, or no longer, for all that use it and
-    /// that will.
-    ///
-    /// # Errors
-    ///
-    /// EOPNOTSUPP for a guest page table.
-    pub(crate) fn set_dirty_tracking(&self, enable: bool) -> Result {
-        let mut users = self.users.lock();
-        let host = users.host.as_mut().ok_or_else(errno::eopnotsupp)?;
-        if host.dirty != enable {
-            host.dirty = enable;
-            (self.iommu.protocol.change_dirty)(&self.iommu, self, &users);
-        }
-        Ok(())
-    }
-
     /// Has a range of translations forgotten for all users, and waits.
     pub(super) fn flush(&self, users: &Users, range: (u64, u64), pde: bool) {
         if users.listed().next().is_none() {
@@ -306,6 +290,27 @@ impl Space for AmdSpace {
 
     fn give_back(&self, gather: &Gather) {
         with_words!(self, words => words.give_back(gather));
+    }
+
+    /// For all that use it and that will.
+    fn set_dirty_tracking(&self, enable: bool) -> Result {
+        let mut users = self.users.lock();
+        let host = users.host.as_mut().ok_or_else(errno::eopnotsupp)?;
+        if host.dirty != enable {
+            host.dirty = enable;
+            (self.iommu.protocol.change_dirty)(&self.iommu, self, &users);
+        }
+        Ok(())
+    }
+
+    fn read_and_clear_dirty(
+        &self,
+        (first, last): (u64, u64),
+        keep: bool,
+        found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        with_words!(self, words => words.dirty(first, last, !keep, found));
+        Ok(())
     }
 
     fn freeze(&self, into: &mut Frozen) -> Result {

@@ -84,6 +84,10 @@ impl Model for AmdVi {
         }
     }
 
+    fn written(&self, by: &Translation, word: u64) -> Option<u64> {
+        walk::written(by, word)
+    }
+
     fn drops_entry(&self, command: Command, from: Requester, of: &Fetch, _words: &Words) -> bool {
         command::drops_entry(command, from, of)
     }

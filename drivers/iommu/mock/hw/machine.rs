@@ -34,6 +34,7 @@ use super::{
         Step,
         Store, //
     },
+    Access,
     Memory,
     Reach, //
 };
@@ -289,20 +290,27 @@ impl<M: Model> Machine<M> {
         drop(removed);
     }
 
-    /// Does one DMA access.
+    /// Does one DMA read.
     pub(crate) fn dma(&self, from: Requester, iova: u64) -> Reach {
+        self.access(from, iova, Access::Read)
+    }
+
+    /// Does one DMA access.
+    pub(crate) fn access(&self, from: Requester, iova: u64, access: Access) -> Reach {
         let state = &mut *self.state.lock();
         if self.overdue.xchg(0, Full) != 0 {
             state.caches.forget_translations();
         }
         match look_up(&self.model, state, from, true) {
             Next::Translate(by) => {
-                if let Some(to) = by.ats.then(|| state.caches.kept(from, iova)).flatten() {
+                let kept = || state.caches.kept(from, iova, access);
+                if let Some(to) = by.ats.then(kept).flatten() {
                     return Reach::Memory(to);
                 }
-                let reach = translate(&self.model, state, &by, iova);
+                let reach = translate(&self.model, state, &by, iova, access);
                 if let (true, Reach::Memory(to)) = (by.ats, reach) {
-                    state.caches.keep(from, iova, to);
+                    let writes = access == Access::Write;
+                    state.caches.keep(from, iova, to, writes);
                 }
                 reach
             }

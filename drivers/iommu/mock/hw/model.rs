@@ -72,6 +72,8 @@ pub(crate) struct Translation {
     pub(crate) second: Option<Stage>,
     /// The requester may ask for translations and keep them (ATS).
     pub(crate) ats: bool,
+    /// Hardware marks in page tables what is written.
+    pub(crate) marks: bool,
 }
 
 /// What a lookup does next.
@@ -127,6 +129,12 @@ pub(crate) trait Model: Send + Sync + 'static {
         iova: u64,
         visit: &mut dyn FnMut(u64),
     ) -> Option<u64>;
+
+    /// What the word of a leaf is once something was written through it; `None` where it forbids
+    /// that. With two stages, it is one of the second.
+    fn written(&self, _by: &Translation, word: u64) -> Option<u64> {
+        Some(word)
+    }
 
     /// Whether hardware may keep an entry that it read as `words`: some remember only those that
     /// are present. Asked only where [`Fetch::cached`] says that it may at all.

@@ -13,8 +13,7 @@
 //! where the real one changes whenever the function is enabled.
 //!
 //! Two things are simpler than they are. DMA is not held against PBA and PAL, as a driver registers
-//! all that a function can reach. Protection against writing is ignored, as an access is neither a
-//! read nor a write.
+//! all that a function can reach. Protection against writing is ignored.
 //!
 //! Source: [`arch/s390/include/asm/pci_insn.h`](srctree/arch/s390/include/asm/pci_insn.h),
 //! [`pci_dma.h`](srctree/arch/s390/include/asm/pci_dma.h), and QEMU's `hw/s390x/s390-pci-inst.c`
@@ -176,6 +175,7 @@ impl Model for Zpci {
                     },
                     second: None,
                     ats: false,
+                    marks: false,
                 }),
                 None => Next::Abort("reserved designation type"),
             },

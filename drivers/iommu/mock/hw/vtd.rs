@@ -189,6 +189,7 @@ fn by_context(from: Requester, words: &Words) -> Next {
         },
         second: None,
         ats: false,
+        marks: false,
     })
 }
 
@@ -228,6 +229,7 @@ fn by_pasid(from: Requester, words: &Words) -> Next {
         first,
         second,
         ats: false,
+        marks: SSADE.get(words) != 0,
     })
 }
 
@@ -252,6 +254,10 @@ impl Model for Registers {
         visit: &mut dyn FnMut(u64),
     ) -> Option<u64> {
         Walker::new(memory, by, visit).translate(by.first, iova)
+    }
+
+    fn written(&self, by: &Translation, word: u64) -> Option<u64> {
+        walk::written(by, word)
     }
 
     fn keeps(&self, _of: &Fetch, words: &Words) -> bool {

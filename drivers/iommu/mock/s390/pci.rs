@@ -31,6 +31,7 @@ use super::{
             },
             Zpci, //
         },
+        Access,
         Memory,
         Reach, //
     },
@@ -288,9 +289,9 @@ impl Pci {
     }
 
     /// Does one DMA access.
-    pub(super) fn dma(&self, from: Requester, iova: u64) -> Reach {
+    pub(super) fn access(&self, from: Requester, iova: u64, access: Access) -> Reach {
         let reach = match &*self.shadow.lock() {
-            None => self.machine.dma(from, iova),
+            None => self.machine.access(from, iova, access),
             Some(shadow) => match self.machine.look_up(from) {
                 Next::Translate(_) => shadow
                     .translate(from.id, iova)

@@ -24,6 +24,7 @@ use crate::{
         Prot, //
     },
     kapi::{
+        errno,
         new_mutex,
         Mutex, //
     },
@@ -87,6 +88,8 @@ pub(super) struct PagingDomain<U: Unit> {
     // Behind `space`, so that it is dropped after it.
     _last: Last<U::Space>,
     aperture: Pin<KBox<Mutex<Aperture>>>,
+    /// It was allocated to tell what was written.
+    marks: bool,
     faults: Arc<FaultPlan>,
 }
 
@@ -98,6 +101,7 @@ impl<U: Unit> PagingDomain<U> {
         unit: Arc<U>,
         space: Arc<U::Space>,
         aperture: Aperture,
+        marks: bool,
         faults: Arc<FaultPlan>,
         kept: Arc<Kept>,
     ) -> Result<Self> {
@@ -115,8 +119,16 @@ impl<U: Unit> PagingDomain<U> {
             space,
             _last: last,
             aperture: KBox::pin_init(new_mutex!(aperture, "PagingDomain::aperture"), GFP_KERNEL)?,
+            marks,
             faults,
         })
+    }
+
+    fn marking(&self) -> Result<&U::Space> {
+        match self.marks {
+            true => Ok(&self.space),
+            false => Err(errno::eopnotsupp()),
+        }
     }
 
     pub(super) fn unit(&self) -> &Arc<U> {
@@ -197,6 +209,24 @@ impl<U: Unit> Paging for PagingDomain<U> {
         match self.faults.hit(Op::SyncMap, None, Some(Kind::Paging)) {
             Some(fault) => Err(fault.error),
             None => self.space.sync_map(iova, size),
+        }
+    }
+
+    fn set_dirty_tracking(&self, enable: bool) -> Result {
+        self.marking()?.set_dirty_tracking(enable)
+    }
+
+    fn read_and_clear_dirty(
+        &self,
+        iova: u64,
+        size: u64,
+        keep: bool,
+        found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        let space = self.marking()?;
+        match size.checked_sub(1).map(|more| iova.saturating_add(more)) {
+            Some(last) => space.read_and_clear_dirty((iova, last), keep, found),
+            None => Ok(()),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
         hw::{
             machine::Inspect,
             model::Requester,
+            Access,
             Reach, //
         },
         unit::{
@@ -36,7 +37,18 @@ pub(crate) trait Mock: Driver {
     fn faults(&self) -> &Arc<FaultPlan>;
 
     /// Does one DMA access of an endpoint.
-    fn dma(&self, endpoint: EndpointId, pasid: Option<Pasid>, iova: u64) -> Reach;
+    fn access(
+        &self,
+        endpoint: EndpointId,
+        pasid: Option<Pasid>,
+        iova: u64,
+        access: Access,
+    ) -> Reach;
+
+    /// Does one DMA read.
+    fn dma(&self, endpoint: EndpointId, pasid: Option<Pasid>, iova: u64) -> Reach {
+        self.access(endpoint, pasid, iova, Access::Read)
+    }
 
     /// Whether the hardware sends the DMA of an endpoint where `domain` says.
     fn is_on(&self, endpoint: EndpointId, domain: &Domain) -> bool;
@@ -70,8 +82,15 @@ impl<U: Unit> Mock for Shell<U> {
         &self.faults
     }
 
-    fn dma(&self, endpoint: EndpointId, pasid: Option<Pasid>, iova: u64) -> Reach {
-        self.unit.dma(endpoint.0, pasid.map(Pasid::get), iova)
+    fn access(
+        &self,
+        endpoint: EndpointId,
+        pasid: Option<Pasid>,
+        iova: u64,
+        access: Access,
+    ) -> Reach {
+        let pasid = pasid.map(Pasid::get);
+        self.unit.access(endpoint.0, pasid, iova, access)
     }
 
     fn is_on(&self, endpoint: EndpointId, domain: &Domain) -> bool {

@@ -16,6 +16,7 @@ use super::{
                 Words, //
             },
             smmuv3::{
+                cd,
                 geometry,
                 tag,
                 Smmuv3, //
@@ -51,6 +52,7 @@ use crate::{
         Prot, //
     },
     kapi::{
+        errno,
         new_mutex,
         Mutex, //
     },
@@ -85,6 +87,8 @@ const INPUT_BITS: [u32; 2] = [39, 48];
 
 enum Stage {
     One(Arc<PageTable<Armv8Stage1>>),
+    /// Stage 1 where hardware marks what is written, for as long as it lives.
+    Marked(Arc<PageTable<Armv8Stage1<true>>>),
     Two(Arc<PageTable<Armv8Stage2>>),
     Nested(Arc<PageTable<Armv8Stage1>>, Guest),
 }
@@ -94,6 +98,7 @@ macro_rules! on_tables {
     ($space:expr, |$words:ident| $do:expr) => {
         match &$space.stage {
             Stage::One($words) | Stage::Nested($words, _) => $do,
+            Stage::Marked($words) => $do,
             Stage::Two($words) => $do,
         }
     };
@@ -136,6 +141,17 @@ impl Smmuv3Space {
     pub(super) fn stage1(home: &Home) -> Result<Arc<Self>> {
         let tables = Arc::pin_init(PageTable::new(4), GFP_KERNEL)?;
         let (memory, stage) = (tables.clone(), Stage::One(tables));
+        Self::new(&home.machine, stage, memory, home.asids.take()?, None)
+    }
+
+    /// The same where hardware marks what is written.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::stage1`].
+    pub(super) fn marked(home: &Home) -> Result<Arc<Self>> {
+        let tables = Arc::pin_init(PageTable::new(4), GFP_KERNEL)?;
+        let (memory, stage) = (tables.clone(), Stage::Marked(tables));
         Self::new(&home.machine, stage, memory, home.asids.take()?, None)
     }
 
@@ -183,13 +199,13 @@ impl Smmuv3Space {
 
     /// It is a stage 1, and lives in CDs.
     pub(crate) fn is_stage1(&self) -> bool {
-        matches!(self.stage, Stage::One(_))
+        matches!(self.stage, Stage::One(_) | Stage::Marked(_))
     }
 
     /// Keys what hardware knows of it.
     pub(super) fn tag(&self) -> Tag {
         match &self.stage {
-            Stage::One(_) => tag::stage1(0, self.id.get()),
+            Stage::One(_) | Stage::Marked(_) => tag::stage1(0, self.id.get()),
             Stage::Two(_) => tag::stage2(self.id.get()),
             Stage::Nested(_, guest) => tag::stage1(guest.vmid(), self.id.get()),
         }
@@ -199,7 +215,7 @@ impl Smmuv3Space {
     /// parent, as its guest knows by itself.
     pub(super) fn invs(&self) -> &Mutex<Invs> {
         match &self.stage {
-            Stage::One(_) | Stage::Two(_) => &self.invs,
+            Stage::One(_) | Stage::Marked(_) | Stage::Two(_) => &self.invs,
             Stage::Nested(_, guest) => guest.parent().invs(),
         }
     }
@@ -207,7 +223,7 @@ impl Smmuv3Space {
     /// Numbers of the spaces in which unmapping flushes for whoever is on this one.
     pub(super) fn listed_with(&self) -> impl Iterator<Item = u64> + '_ {
         let parent = match &self.stage {
-            Stage::One(_) | Stage::Two(_) => None,
+            Stage::One(_) | Stage::Marked(_) | Stage::Two(_) => None,
             Stage::Nested(_, guest) => Some(guest.parent().number),
         };
         Iterator::chain(core::iter::once(self.number), parent)
@@ -268,7 +284,12 @@ impl Smmuv3Space {
             mair: entries::MAIR,
             tcr: self.tcr(),
         };
-        entries::s1_cd(&stage1, Abilities::default())
+        let mut cd = entries::s1_cd(&stage1, Abilities::default());
+        if let Stage::Marked(_) = &self.stage {
+            cd::HA.set(&mut cd, 1);
+            cd::HD.set(&mut cd, 1);
+        }
+        cd
     }
 
     /// The STE of a stage 2, or of what is nested in one.
@@ -293,7 +314,7 @@ impl Smmuv3Space {
     pub(super) fn is(&self, by: &Translation) -> bool {
         let stage2 = |space: &Self| geometry::stage2(&space.ste(Abilities::default()));
         let (first, second) = match &self.stage {
-            Stage::One(_) => (geometry::stage1(&self.cd()), None),
+            Stage::One(_) | Stage::Marked(_) => (geometry::stage1(&self.cd()), None),
             Stage::Two(_) => (stage2(self), None),
             Stage::Nested(_, guest) => (geometry::stage1(&self.cd()), stage2(guest.parent())),
         };
@@ -303,7 +324,7 @@ impl Smmuv3Space {
     /// What unmapping makes hardware forget.
     fn forget(&self, range: flush::Range) {
         match &self.stage {
-            Stage::One(_) | Stage::Two(_) => {
+            Stage::One(_) | Stage::Marked(_) | Stage::Two(_) => {
                 flush::range(&self.machine, self.invs.lock().all(), range);
             }
             Stage::Nested(_, guest) => guest.flush(&self.machine, self.id.get(), range),
@@ -368,6 +389,24 @@ impl Space for Smmuv3Space {
 
     fn give_back(&self, gather: &Gather) {
         on_tables!(self, |words| words.give_back(gather));
+    }
+
+    /// Hardware marks from the beginning, as in Linux, so that there is nothing to change.
+    fn set_dirty_tracking(&self, _enable: bool) -> Result {
+        match &self.stage {
+            Stage::Marked(_) => Ok(()),
+            Stage::One(_) | Stage::Two(_) | Stage::Nested(..) => Err(errno::eopnotsupp()),
+        }
+    }
+
+    fn read_and_clear_dirty(
+        &self,
+        (first, last): (u64, u64),
+        keep: bool,
+        found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        on_tables!(self, |words| words.dirty(first, last, !keep, found));
+        Ok(())
     }
 
     fn freeze(&self, into: &mut Frozen) -> Result {

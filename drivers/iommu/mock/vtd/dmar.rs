@@ -34,6 +34,11 @@ pub(super) struct Dmar {
     machine: Machine<Registers>,
     #[pin]
     pub(super) dids: Mutex<Dids>,
+    /// Held while entries are changed, so that none is left out when what is written is to be
+    /// marked. Inside it are, in this order, the locks of lists of tags, of identifiers and of the
+    /// machine.
+    #[pin]
+    pub(super) changing: Mutex<()>,
 }
 
 impl Dmar {
@@ -49,6 +54,7 @@ impl Dmar {
                 Ok(Registers { root, ..registers })
             }),
             dids <- new_mutex!(Dids::new(), "Dmar::dids"),
+            changing <- new_mutex!((), "Dmar::changing"),
         })
     }
 
@@ -80,6 +86,21 @@ impl Dmar {
         let at = at.saturating_add(field.word() as u64 * 8);
         let old = self.machine.load(at).unwrap_or(0);
         self.store(at, &[(old & !field.mask()) | field.place(value)]);
+    }
+
+    /// Has what is written through a PASID entry marked, or no longer
+    /// (`intel_pasid_setup_dirty_tracking()`): one word, which hardware reads as it was or as it
+    /// is.
+    pub(super) fn set_marks(&self, at: u64, pasid: u32, enable: bool) {
+        use super::super::hw::vtd::entry::pasid::*;
+        let entry = self.entry(at);
+        if SSADE.get(&entry) == u64::from(enable) {
+            return;
+        }
+        self.set(at, SSADE, enable.into());
+        let did = DID.get(&entry) as u16;
+        self.invalidate([Descriptor::PasidCache { did, pasid }]);
+        self.invalidate([Descriptor::IotlbDomain { did }]);
     }
 
     /// What was stored so far is seen before what follows (`dma_wmb()`).

@@ -86,8 +86,14 @@ pub(super) enum Goal {
     Blocked,
     /// Pass through.
     PassThrough,
-    /// Translate, and cache it under this identifier.
-    Translate { did: u16, through: Through },
+    /// Translate.
+    Translate {
+        /// Cached under this identifier.
+        did: u16,
+        through: Through,
+        /// The second stage marks what is written.
+        marks: bool,
+    },
 }
 
 impl Goal {
@@ -105,7 +111,7 @@ impl Goal {
     pub(super) fn each_pasid_field(self, mut set: impl FnMut(Field, u64)) {
         use pasid::*;
         let (did, at) = (u64::from(self.did()), |root: Root| root.at >> 12);
-        let Self::Translate { through, .. } = self else {
+        let Self::Translate { through, marks, .. } = self else {
             if self == Self::PassThrough {
                 set(DID, did);
                 set(AW, AGAW);
@@ -133,6 +139,9 @@ impl Goal {
                 set(PGTT, PGTT_SECOND);
                 set(FPD, 0);
                 set(PWSNP, 1);
+                if marks {
+                    set(SSADE, 1);
+                }
             }
             Through::Nested { first, second } => {
                 if first.levels > 4 {
@@ -144,6 +153,9 @@ impl Goal {
                 set(DID, did);
                 set(AW, second.aw());
                 set(PWSNP, 1);
+                if marks {
+                    set(SSADE, 1);
+                }
                 set(PGTT, PGTT_NESTED);
             }
         }

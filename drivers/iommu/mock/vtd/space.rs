@@ -31,6 +31,7 @@ use crate::{
         Prot, //
     },
     kapi::{
+        errno,
         new_mutex,
         Mutex, //
     },
@@ -66,6 +67,10 @@ struct List {
     /// Attachments that there is room for, two tags each: its own, and one that a protocol may need
     /// in between.
     promised: usize,
+    /// Address and PASID of each entry that leads here.
+    entries: KVec<(u64, u32)>,
+    /// Hardware marks what is written.
+    marks: bool,
 }
 
 /// See the module.
@@ -161,6 +166,7 @@ impl VtdSpace {
         Ok(Goal::Translate {
             did,
             through: self.through(),
+            marks: self.marks(),
         })
     }
 
@@ -181,11 +187,37 @@ impl VtdSpace {
         self.dmar.dids.lock().of(self.number)
     }
 
+    /// Whether an entry that leads here, or through here, has what is written marked.
+    pub(super) fn marks(&self) -> bool {
+        let tables = self.parent().unwrap_or(self);
+        let marks = tables.list.lock().marks;
+        marks
+    }
+
+    /// Notes that an entry leads here.
+    pub(super) fn enter(&self, at: u64, pasid: u32) {
+        for space in self.concerned() {
+            // There is room: see `promise`.
+            let entries = &mut space.list.lock().entries;
+            let _ = entries.push_within_capacity((at, pasid));
+        }
+    }
+
+    /// Undoes [`Self::enter`].
+    pub(super) fn leave(&self, at: u64) {
+        for space in self.concerned() {
+            space.list.lock().entries.retain(|(entry, _)| *entry != at);
+        }
+    }
+
     fn promise(&self) -> Result {
         let mut list = self.list.lock();
         let room = list.promised.saturating_add(1).saturating_mul(2);
         let more = room.saturating_sub(list.tags.len());
         list.tags.reserve(more, GFP_KERNEL)?;
+        let more = list.promised.saturating_add(1);
+        let more = more.saturating_sub(list.entries.len());
+        list.entries.reserve(more, GFP_KERNEL)?;
         list.promised = list.promised.saturating_add(1);
         Ok(())
     }
@@ -321,6 +353,33 @@ impl Space for VtdSpace {
             self.flush_range(Some((iova, last)), false);
         }
         Ok(())
+    }
+
+    /// `intel_iommu_set_dirty_tracking()`; what is nested here is included.
+    fn set_dirty_tracking(&self, enable: bool) -> Result {
+        if !matches!(&self.tables, Tables::Second(_)) {
+            return Err(errno::eopnotsupp());
+        }
+        let changing = self.dmar.changing.lock();
+        let mut list = self.list.lock();
+        if list.marks != enable {
+            list.marks = enable;
+            for (at, pasid) in &list.entries {
+                self.dmar.set_marks(*at, *pasid, enable);
+            }
+        }
+        drop(changing);
+        self.dmar.note(Note::Return);
+        Ok(())
+    }
+
+    fn read_and_clear_dirty(
+        &self,
+        range: (u64, u64),
+        keep: bool,
+        found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        self.tables.dirty(range, !keep, found)
     }
 
     fn freeze(&self, into: &mut Frozen) -> Result {

@@ -20,6 +20,7 @@ use crate::{
         Progress,
         Prot, //
     },
+    kapi::errno,
     pgtable::{
         Format,
         PageTable,
@@ -137,6 +138,22 @@ impl Tables {
             Self::Nested { parent, .. } => parent.tables().iova_to_phys(address),
             Self::First(_) | Self::Second(_) => Some(address),
         }
+    }
+
+    /// # Errors
+    ///
+    /// EOPNOTSUPP where only the second stage has marks, and this is none.
+    pub(super) fn dirty(
+        &self,
+        (first, last): (u64, u64),
+        clean: bool,
+        found: &mut dyn FnMut(u64, u64),
+    ) -> Result {
+        match self {
+            Self::Second(second) => second.dirty(first, last, clean, found),
+            Self::First(_) | Self::Nested { .. } => return Err(errno::eopnotsupp()),
+        }
+        Ok(())
     }
 
     pub(super) fn freeze(&self, into: &mut Frozen) -> Result {

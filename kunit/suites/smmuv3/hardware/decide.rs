@@ -237,12 +237,14 @@ fn an_entry_says_what_becomes_of_an_access(decision: &Decision) -> Outcome {
             },
             second: second.filter(|_| both),
             ats,
+            marks: false,
         }),
         Fate::Stage2(vmid) => Next::Translate(Translation {
             tag: tag::stage2(vmid),
             first: second.ok_or(EINVAL)?,
             second: None,
             ats,
+            marks: false,
         }),
     };
     check_eq!(next, expected);

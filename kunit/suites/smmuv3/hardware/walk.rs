@@ -103,6 +103,7 @@ fn agrees<F: Format>(is_stage2: bool) -> Outcome {
             first: tables.stage(is_stage2),
             second: None,
             ats: false,
+            marks: false,
         };
         let mut found = 0;
         let starts = [
@@ -191,6 +192,7 @@ fn stage_2_translates_the_tables_of_stage_1() -> Outcome {
         first: first.stage(false),
         second: Some(second.stage(true)),
         ats: false,
+        marks: false,
     };
     let both = Both(first, second);
     check_eq!(MODEL.walk(&both, &by, 0x5008, &mut |_| ()), None);

@@ -10,6 +10,8 @@ pub(crate) const V: Field = Field::bit(0, 0);
 pub(crate) const TV: Field = Field::bit(0, 1);
 /// Host Access Dirty: hardware sets accessed and dirty bits.
 pub(crate) const HAD: Field = Field::bits(0, 8, 7);
+/// HAD: both of them.
+pub(crate) const HAD_DIRTY: u64 = 3;
 /// Levels of the host page table; 0 for none.
 pub(crate) const MODE: Field = Field::bits(0, 11, 9);
 /// Host page table root pointer, without its low 12 bits.

@@ -70,6 +70,7 @@ pub(super) fn next(registers: &AmdVi, from: Requester, read: &[Words]) -> Next {
                 first,
                 second: None,
                 ats: false,
+                marks: marks(&entry),
             }),
             Err(()) => Next::Abort("Mode is reserved"),
         },
@@ -79,6 +80,11 @@ pub(super) fn next(registers: &AmdVi, from: Requester, read: &[Words]) -> Next {
 fn domain(entry: &Dte) -> u16 {
     // CAST: The field has 16 bits.
     entry.get(dte::DOMAIN_ID) as u16
+}
+
+/// Whether what is written is marked in the host page table.
+fn marks(entry: &Dte) -> bool {
+    entry.get(dte::HAD) == dte::HAD_DIRTY
 }
 
 /// The host page table, if there is one.
@@ -135,5 +141,6 @@ fn guest(registers: &AmdVi, entry: &Dte, pasid: u32, format: u8, read: &[Words])
         },
         second,
         ats: false,
+        marks: marks(entry),
     })
 }

@@ -4,10 +4,14 @@
 
 use super::{
     super::{
-        model::Stage,
+        model::{
+            Stage,
+            Translation, //
+        },
         Memory, //
     },
-    V2_SIGNED,
+    V1,
+    V2_SIGNED, //
 };
 
 /// Address in a host or guest page table entry.
@@ -15,13 +19,28 @@ const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
 
 /// Host page table entry: present.
 const PR: u64 = 1 << 0;
-/// Host page table entry: may be read, may be written.
-const IR_IW: u64 = (1 << 61) | (1 << 62);
+/// Host page table entry: may be read.
+const IR: u64 = 1 << 61;
+/// Host page table entry: may be written.
+const IW: u64 = 1 << 62;
+/// Host page table entry: was written, where the device table entry has that marked.
+const D: u64 = 1 << 6;
 
 /// Guest page table entry: present, user.
 const P_US: u64 = (1 << 0) | (1 << 2);
+/// Guest page table entry: may be written.
+const RW: u64 = 1 << 1;
 /// Guest page table entry: page size.
 const PS: u64 = 1 << 7;
+
+/// What the word of a leaf is once something was written through it. Marks in guest page tables are
+/// the guest's, and not modelled.
+pub(super) fn written(by: &Translation, word: u64) -> Option<u64> {
+    match by.second.unwrap_or(by.first).format {
+        V1 => (word & IW != 0).then_some(word | (D * u64::from(by.marks))),
+        _ => (word & RW != 0).then_some(word),
+    }
+}
 
 /// Looks an address up in host page tables, v1. Each entry says itself which level comes next.
 pub(super) fn host(
@@ -34,7 +53,7 @@ pub(super) fn host(
     if iova.checked_shr(9 * level + 12).unwrap_or(0) != 0 {
         return None;
     }
-    let (mut table, mut allowed) = (stage.root, IR_IW);
+    let (mut table, mut allowed) = (stage.root, IR | IW);
     while level != 0 {
         let shift = 9 * level + 3;
         visit(table);

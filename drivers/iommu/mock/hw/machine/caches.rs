@@ -2,13 +2,16 @@
 
 //! What live hardware remembers: everything that it may, for as long as it may.
 
-use super::super::model::{
-    Command,
-    Fetch,
-    Model,
-    Requester,
-    Tag,
-    Words, //
+use super::super::{
+    model::{
+        Command,
+        Fetch,
+        Model,
+        Requester,
+        Tag,
+        Words, //
+    },
+    Access, //
 };
 use kernel::prelude::*;
 
@@ -34,6 +37,8 @@ struct Line {
     tag: Tag,
     iova: u64,
     to: u64,
+    /// A write need not look at the page table: it may be done, and is marked, if that is wanted.
+    writes: bool,
 }
 
 /// A word of a page table that led to another one.
@@ -50,6 +55,8 @@ struct Kept {
     from: Requester,
     iova: u64,
     to: u64,
+    /// It may write there as well.
+    writes: bool,
 }
 
 /// The entry caches, the IOTLB and the paging-structure cache of an instance, and what endpoints
@@ -89,17 +96,21 @@ impl Caches {
         let _ = self.entries.push(entry, GFP_KERNEL);
     }
 
-    /// Where an address goes to by what was found before.
-    pub(super) fn translation(&self, tag: Tag, iova: u64) -> Option<u64> {
+    /// Where an access goes to by what was found before.
+    pub(super) fn translation(&self, tag: Tag, iova: u64, access: Access) -> Option<u64> {
         let mut lines = self.lines.iter();
-        let line = lines.find(|line| line.tag == tag && is_same_page(line.iova, iova))?;
+        let line = lines.find(|line| {
+            line.tag == tag && is_same_page(line.iova, iova) && allows(line.writes, access)
+        })?;
         Some(in_page(line.to, iova))
     }
 
     /// The same by what a requester keeps itself.
-    pub(super) fn kept(&self, from: Requester, iova: u64) -> Option<u64> {
+    pub(super) fn kept(&self, from: Requester, iova: u64, access: Access) -> Option<u64> {
         let mut kept = self.kept.iter();
-        let line = kept.find(|line| line.from == from && is_same_page(line.iova, iova))?;
+        let line = kept.find(|line| {
+            line.from == from && is_same_page(line.iova, iova) && allows(line.writes, access)
+        })?;
         Some(in_page(line.to, iova))
     }
 
@@ -127,19 +138,31 @@ impl Caches {
     }
 
     /// Lets a requester keep where an address goes to, if there is memory for it.
-    pub(super) fn keep(&mut self, from: Requester, iova: u64, to: u64) {
+    pub(super) fn keep(&mut self, from: Requester, iova: u64, to: u64, writes: bool) {
         if self.kept.len() >= LINES {
             let _ = self.kept.remove(0);
         }
-        let _ = self.kept.push(Kept { from, iova, to }, GFP_KERNEL);
+        let kept = Kept {
+            from,
+            iova,
+            to,
+            writes,
+        };
+        let _ = self.kept.push(kept, GFP_KERNEL);
     }
 
     /// Remembers where an address goes to, if there is memory for it.
-    pub(super) fn add_translation(&mut self, tag: Tag, iova: u64, to: u64) {
+    pub(super) fn add_translation(&mut self, tag: Tag, iova: u64, to: u64, writes: bool) {
         if self.lines.len() >= LINES {
             let _ = self.lines.remove(0);
         }
-        let _ = self.lines.push(Line { tag, iova, to }, GFP_KERNEL);
+        let line = Line {
+            tag,
+            iova,
+            to,
+            writes,
+        };
+        let _ = self.lines.push(line, GFP_KERNEL);
     }
 
     /// Forgets what a command says.
@@ -172,6 +195,10 @@ impl Caches {
     pub(super) fn lines(&self) -> impl Iterator<Item = (Tag, u64, u64)> + '_ {
         self.lines.iter().map(|line| (line.tag, line.iova, line.to))
     }
+}
+
+fn allows(writes: bool, access: Access) -> bool {
+    writes || access == Access::Read
 }
 
 fn is_same_page(a: u64, b: u64) -> bool {

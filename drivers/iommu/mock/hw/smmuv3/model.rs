@@ -139,6 +139,7 @@ fn stage2_of(ste: &Words) -> Option<Translation> {
         first: geometry::stage2(ste)?,
         second: None,
         ats: ste::EATS.get(ste) == eats::TRANS,
+        marks: false,
     })
 }
 
@@ -162,6 +163,7 @@ fn by_cd(ste: &Words, cd: &Words) -> Next {
         first,
         second,
         ats: ste::EATS.get(ste) == eats::TRANS,
+        marks: cd::HA.is_set(cd) && cd::HD.is_set(cd),
     })
 }
 
@@ -185,6 +187,10 @@ impl Model for Smmuv3 {
         visit: &mut dyn FnMut(u64),
     ) -> Option<u64> {
         walk::walk(memory, by, iova, visit)
+    }
+
+    fn written(&self, by: &Translation, word: u64) -> Option<u64> {
+        walk::written(by, word)
     }
 
     fn drops_entry(&self, command: Command, from: Requester, of: &Fetch, _words: &Words) -> bool {

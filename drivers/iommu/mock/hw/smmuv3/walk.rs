@@ -25,8 +25,15 @@ mod descriptor {
     pub(super) const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
     /// `AP[1]`: accessible without privilege, as devices are. Stage 1.
     pub(super) const AP_UNPRIVILEGED: u64 = 1 << 6;
+    /// `AP[2]`: read-only. Stage 1.
+    pub(super) const AP_READ_ONLY: u64 = 1 << 7;
+    /// Dirty Bit Modifier: where hardware marks what is written, a write takes the above away.
+    /// Stage 1.
+    pub(super) const DBM: u64 = 1 << 51;
     /// S2AP: readable, writable. Stage 2.
     pub(super) const S2AP: u64 = 3 << 6;
+    /// `S2AP[1]`: writable.
+    pub(super) const S2AP_WRITE: u64 = 1 << 7;
     pub(super) const ACCESSED: u64 = 1 << 10;
 }
 
@@ -34,6 +41,17 @@ const LAST_LEVEL: u32 = 3;
 
 fn shift(level: u32) -> u32 {
     12 + 9 * LAST_LEVEL.saturating_sub(level)
+}
+
+/// What the descriptor of a page or block is once something was written through it.
+pub(super) fn written(by: &Translation, word: u64) -> Option<u64> {
+    use descriptor::*;
+    let stage = by.second.as_ref().unwrap_or(&by.first);
+    match geometry::is_stage2(stage) {
+        true => (word & S2AP_WRITE != 0).then_some(word),
+        false if word & AP_READ_ONLY == 0 => Some(word),
+        false => (by.marks && word & DBM != 0).then_some(word & !AP_READ_ONLY),
+    }
 }
 
 /// Says where a table really is, and is told the addresses of tables that it reads itself.

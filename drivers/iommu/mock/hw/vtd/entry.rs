@@ -107,6 +107,8 @@ pub(crate) mod pasid {
     pub(crate) const AW: Field = Field::bits(4, 2);
     /// PASID Granular Translation Type, one of `PGTT_*`.
     pub(crate) const PGTT: Field = Field::bits(8, 6);
+    /// Second Stage Access/Dirty Enable.
+    pub(crate) const SSADE: Field = Field::bit(9);
     /// Second Stage Page Translation Pointer.
     pub(crate) const SSPTPTR: Field = Field::bits(63, 12);
     /// Domain Identifier.
@@ -157,7 +159,7 @@ fn show_pasid(words: &Words, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "P {p} PGTT {pgtt} DID {did}")?;
     if pgtt == PGTT_SECOND || pgtt == PGTT_NESTED {
         let (aw, root) = (AW.get(words), SSPTPTR.address(words));
-        write!(f, " AW {aw} SSPTPTR {root:#x}")?;
+        write!(f, " AW {aw} SSPTPTR {root:#x} SSADE {}", SSADE.get(words))?;
     }
     if pgtt == PGTT_FIRST || pgtt == PGTT_NESTED {
         let (fspm, root) = (FSPM.get(words), FSPTPTR.address(words));

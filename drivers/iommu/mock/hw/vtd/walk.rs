@@ -22,8 +22,22 @@ pub(crate) const SECOND: u8 = 2;
 /// An entry that refers to a table is a page instead.
 const PAGE_SIZE: u64 = 1 << 7;
 
+/// May be written, in entries of either stage.
+const WRITE: u64 = 1 << 1;
+
+/// Entry of the second stage: was written, where the PASID entry has that marked.
+const DIRTY: u64 = 1 << 9;
+
 /// Where an entry points.
 const ADDRESS: u64 = 0x000f_ffff_ffff_f000;
+
+/// What the word of a leaf is once something was written through it. Marks of the first stage are
+/// not modelled: what they say nobody asks for.
+pub(super) fn written(by: &Translation, word: u64) -> Option<u64> {
+    let second = by.second.unwrap_or(by.first).format == SECOND;
+    let marks = second && by.marks;
+    (word & WRITE != 0).then_some(word | (DIRTY * u64::from(marks)))
+}
 
 pub(super) struct Walker<'a> {
     memory: &'a dyn Memory,

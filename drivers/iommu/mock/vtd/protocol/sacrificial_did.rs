@@ -73,7 +73,12 @@ fn lend(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace) -> Option<u16> {
 fn go(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace, lent: u16) {
     let (dmar, pasid, old) = (change.dmar, change.pasid(), change.entry());
     let by = |did| match change.goal {
-        Goal::Translate { through, .. } => Goal::Translate { did, through }.pasid_entry(),
+        Goal::Translate { through, marks, .. } => Goal::Translate {
+            did,
+            through,
+            marks,
+        }
+        .pasid_entry(),
         other => other.pasid_entry(),
     };
     let mut between = old;

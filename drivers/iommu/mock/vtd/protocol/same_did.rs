@@ -72,6 +72,7 @@ fn take_over(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace) -> bool {
     let goal = Goal::Translate {
         did,
         through: to.through(),
+        marks: to.marks(),
     };
     // One word differs: that with the root.
     for ((new, old), at) in goal
