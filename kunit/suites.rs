@@ -13,6 +13,7 @@ mod deferred;
 mod detach;
 mod differential;
 mod direct;
+mod dirty;
 mod dma_copy;
 mod dma_domain;
 mod dma_iova;

@@ -69,6 +69,9 @@ pub(crate) struct Recipe {
     pub(crate) ats: bool,
     /// The old space gets another top level, and nothing else happens.
     pub(crate) grows: bool,
+    /// What is written by the old space is to be marked in it, or no longer, and nothing else
+    /// happens.
+    pub(crate) marks: Option<bool>,
     /// Another writer of the entries is at work.
     pub(crate) writer: bool,
     /// Nobody else needs the old space: it goes behind the transition.
@@ -117,11 +120,17 @@ impl Recipe {
             alike: false,
             ats: false,
             grows: false,
+            marks: None,
             writer: false,
             last: true,
             bystander: None,
             reads: None,
             refuse: None,
         }
+    }
+
+    /// Whether DMA goes by the old space on both sides.
+    pub(super) fn stays(&self) -> bool {
+        self.grows || self.marks.is_some()
     }
 }

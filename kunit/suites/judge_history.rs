@@ -60,6 +60,7 @@ kunit_suite! {
     bits_in_use_are_not_to_be_written_early;
     endpoint_is_to_forget_what_it_keeps;
     new_top_and_depth_go_together;
+    marking_begins_and_ends_while_devices_run;
 }
 
 const STORE128: u32 = 1;
@@ -260,6 +261,45 @@ fn new_top_and_depth_go_together() -> Outcome {
         }
         let report = judge(&recorded.case(&torn), Options::default(), None)?;
         check_eq!(report.verdict, Verdict::Blocked);
+    }
+    Ok(())
+}
+
+/// Nobody notices that what is written is to be marked, or no longer.
+fn marking_is_hitless<J: Judged>(protocol: u32, marks: bool) -> Outcome {
+    let recipe = Recipe {
+        marks: Some(marks),
+        ..paging(protocol, 0)
+    };
+    let Some(recorded) = Recorded::<J>::new(recipe)? else {
+        return Err(ENOENT.into());
+    };
+    let report = judge(&recorded.case(&recorded.steps), Options::default(), None)?;
+    check_eq!(report.verdict, Verdict::Hitless);
+    // Most other changes go by way of an entry that says nothing.
+    let mut through = KVVec::new();
+    for step in &recorded.steps {
+        if let Step::Store(store) = step {
+            let mut nothing = *store;
+            nothing.words.fill(0);
+            nothing.keep.fill(0);
+            through.push(Step::Store(nothing), GFP_KERNEL)?;
+        }
+        through.push(*step, GFP_KERNEL)?;
+    }
+    let report = judge(&recorded.case(&through), Options::default(), None)?;
+    check!(report.verdict != Verdict::Hitless);
+    Ok(())
+}
+
+fn marking_begins_and_ends_while_devices_run() -> Outcome {
+    for marks in [true, false] {
+        for protocol in 0..4 {
+            marking_is_hitless::<Scalable>(protocol, marks)?;
+        }
+        for protocol in [0, STORE128] {
+            marking_is_hitless::<Amd>(protocol, marks)?;
+        }
     }
     Ok(())
 }

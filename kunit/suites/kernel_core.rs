@@ -9,6 +9,7 @@ mod attach;
 mod bind;
 mod claim;
 mod detach;
+mod dirty;
 mod dma;
 mod finding;
 mod look;

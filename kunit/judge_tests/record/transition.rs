@@ -108,7 +108,7 @@ impl<J: Judged> Recorder<J> {
             let edits = recipe.meanwhile.is_old();
             let unlisted = core::mem::replace(&mut cast.unlisted, KVVec::new());
             let tables = self.edit_now(old, edits, unlisted, &mut edited)?;
-            if !recipe.grows {
+            if !recipe.stays() {
                 spaces.push(truth(old, tables), GFP_KERNEL)?;
             }
         }
@@ -158,7 +158,7 @@ impl<J: Judged> Recorder<J> {
             End::Blocked | End::Identity => Ok(None),
         };
         let old = space(recipe.from, first)?;
-        let new = match (recipe.grows, &old) {
+        let new = match (recipe.stays(), &old) {
             (true, Some(old)) => Some(Marked {
                 space: old.space.clone(),
                 pages: first,
@@ -208,6 +208,9 @@ impl<J: Judged> Recorder<J> {
         }
         // From what firmware left to where the case starts.
         self.attach(0, pasid, &start)?;
+        if let (Target::Paging(space), Some(false)) = (&start, recipe.marks) {
+            self.tape(|_| space.set_dirty_tracking(true))?;
+        }
         let mut watches = KVec::new();
         let (old, new) = (side(recipe.from, &cast.old), side(recipe.to, &cast.new));
         self.watch((0, pasid), (old, new), &mut watches)?;
@@ -304,12 +307,13 @@ impl<J: Judged> Recorder<J> {
             J::refuse(&self.unit, call)?;
         }
         let (done, mut steps) = self.tape(|unit| {
-            let done = match (&goal, recipe.grows) {
-                (Target::Paging(space), true) => map(&**space, TOP, 0).is_ok(),
+            let done = match (&goal, recipe.grows, recipe.marks) {
+                (Target::Paging(space), true, _) => map(&**space, TOP, 0).is_ok(),
+                (Target::Paging(space), _, Some(marks)) => space.set_dirty_tracking(marks).is_ok(),
                 _ => unit.attach(0, recipe.pasid, &goal).is_ok(),
             };
             unit.machine().note(Note::Return);
-            if recipe.last && done && !recipe.grows {
+            if recipe.last && done && !recipe.stays() {
                 drop(old.take());
             }
             Ok(done)

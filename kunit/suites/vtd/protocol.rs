@@ -11,11 +11,15 @@ use super::{
     Setting,
 };
 use crate::{
-    kapi::kunit::{
-        self,
-        check,
-        kunit_suite,
-        Outcome, //
+    kapi::{
+        errno,
+        kunit::{
+            self,
+            check,
+            check_eq,
+            kunit_suite,
+            Outcome, //
+        },
     },
     mock::{
         hw::step::{
@@ -24,6 +28,7 @@ use crate::{
         },
         unit::{
             Modelled as _,
+            Space as _,
             Target,
             Unit as _, //
         },
@@ -42,6 +47,7 @@ use kernel::{
 kunit_suite! {
     iommu_mock_vtd_protocol:
     steps_come_in_their_order: each Transition in TRANSITIONS;
+    marking_changes_each_entry_in_turn;
 }
 
 /// Where DMA goes before and after.
@@ -194,5 +200,26 @@ fn steps_come_in_their_order(transition: &Transition) -> Outcome {
         Letters(&steps),
         transition.steps
     );
+    Ok(())
+}
+
+fn marking_changes_each_entry_in_turn() -> Outcome {
+    for protocol in 0..4 {
+        let unit = unit(&Setting::new(protocol, 2, false), 2, |_| ())?;
+        let space = unit.new_second_stage_space(0)?;
+        for id in 0..2 {
+            let to = Target::Paging(space.clone());
+            unit.attach(id, None, &to).map_err(Error::from)?;
+        }
+        for (enable, expected) in [(true, "SCWCWSCWCWR"), (true, "R"), (false, "SCWCWSCWCWR")] {
+            unit.machine().start_tape();
+            space.set_dirty_tracking(enable)?;
+            let steps = unit.machine().take_tape();
+            let letters = steps.iter().map(letter);
+            check!(letters.eq(expected.chars()), "{}", Letters(&steps));
+        }
+        let first = unit.new_first_stage_space(0)?;
+        check_eq!(first.set_dirty_tracking(true), Err(errno::eopnotsupp()));
+    }
     Ok(())
 }
