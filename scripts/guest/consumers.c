@@ -112,6 +112,52 @@ static void cdev(struct function *f)
 	gave(destroy(iommufd, two), 0, "destroy the second address space");
 }
 
+/*
+ * Which pages were written to. What the function does itself passes by the mock,
+ * so that none ever is; what counts here is that the way there works.
+ */
+static void dirty(struct function *f, bool can)
+{
+	int iommufd = open_or_give_up("/dev/iommu");
+	__u32 space = address_space(iommufd), table, plain;
+	__u64 bits[SZ_2M / SZ_4K / 64] = { 0 };
+	int refused = can ? 0 : EOPNOTSUPP;
+
+	gave(bind_to(f, iommufd), 0, "bind");
+	gave(table_with(iommufd, f, space, IOMMU_HWPT_ALLOC_DIRTY_TRACKING, &table), refused,
+	     "allocate a table that tells what was written");
+	gave(table_for(iommufd, f, space, &plain), 0, "allocate one that does not");
+	gave(mark_writes(iommufd, plain, true), EOPNOTSUPP, "ask that one");
+	if (can) {
+		gave(attach_to(f, table), 0, "attach");
+		is_at(f, "table", "attached");
+		gave(map(iommufd, space, SZ_2M, huge_page(), SZ_2M), 0, "map a huge page");
+		gave(mark_writes(iommufd, table, true), 0, "have writes marked");
+		gave(marked(iommufd, table, SZ_2M, bits), 0, "ask what was written");
+		for (size_t i = 0; i < sizeof(bits) / sizeof(*bits); i++)
+			bits[0] |= bits[i];
+		check(!bits[0], "nothing was: %#llx", bits[0]);
+		gave(marked(iommufd, table, SZ_2M + SZ_4K / 2, bits), EINVAL,
+		     "ask from half a page on");
+		is_at(f, "table", "marking");
+		gave(mark_writes(iommufd, table, false), 0, "have them marked no longer");
+		gave(attach_to(f, plain), 0, "replace by the one that does not");
+		gave(destroy(iommufd, table), 0, "destroy the one that does");
+	}
+	close(f->fd);
+	is_at(f, "identity", "closed");
+}
+
+static void dirty_can(struct function *f)
+{
+	dirty(f, true);
+}
+
+static void dirty_cannot(struct function *f)
+{
+	dirty(f, false);
+}
+
 /* Two functions of one group go together. */
 static void group(struct function *f, struct function *g)
 {
@@ -337,6 +383,8 @@ static const struct {
 	{ .name = "forbidden", .one = forbidden },
 	{ .name = "cdev", .one = cdev },
 	{ .name = "lost", .one = lost },
+	{ .name = "dirty", .one = dirty_can },
+	{ .name = "no-dirty", .one = dirty_cannot },
 	{ .name = "group", .two = group },
 	{ .name = "instances", .two = instances },
 	{ .name = "walk", .two = walk },

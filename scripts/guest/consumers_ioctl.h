@@ -69,15 +69,43 @@ static __u32 address_space(int iommufd)
 	return alloc.out_ioas_id;
 }
 
-static int table_for(int iommufd, const struct function *f, __u32 space, __u32 *table)
+static int table_with(int iommufd, const struct function *f, __u32 space, __u32 flags,
+		      __u32 *table)
 {
 	struct iommu_hwpt_alloc alloc = {
-		.size = sizeof(alloc), .dev_id = f->id, .pt_id = space,
+		.size = sizeof(alloc), .flags = flags, .dev_id = f->id, .pt_id = space,
 	};
 	int error = ask(iommufd, IOMMU_HWPT_ALLOC, &alloc);
 
 	*table = alloc.out_hwpt_id;
 	return error;
+}
+
+static int table_for(int iommufd, const struct function *f, __u32 space, __u32 *table)
+{
+	return table_with(iommufd, f, space, 0, table);
+}
+
+/* Whether what devices write through a table is to be marked in it. */
+static int mark_writes(int iommufd, __u32 table, bool on)
+{
+	struct iommu_hwpt_set_dirty_tracking set = {
+		.size = sizeof(set), .hwpt_id = table,
+		.flags = on ? IOMMU_HWPT_DIRTY_TRACKING_ENABLE : 0,
+	};
+
+	return ask(iommufd, IOMMU_HWPT_SET_DIRTY_TRACKING, &set);
+}
+
+/* What of 2 MiB was marked, a bit for 4 KiB; says so no more. */
+static int marked(int iommufd, __u32 table, __u64 iova, __u64 bits[SZ_2M / SZ_4K / 64])
+{
+	struct iommu_hwpt_get_dirty_bitmap get = {
+		.size = sizeof(get), .hwpt_id = table, .iova = iova, .length = SZ_2M,
+		.page_size = SZ_4K, .data = (uintptr_t)bits,
+	};
+
+	return ask(iommufd, IOMMU_HWPT_GET_DIRTY_BITMAP, &get);
 }
 
 static int destroy(int iommufd, __u32 id)
