@@ -56,8 +56,8 @@ pub(crate) enum Call {
         to: Tag,
         /// What the core said the device was on.
         from: Option<Tag>,
-        /// Whether it succeeded.
-        done: bool,
+        /// What the driver said.
+        answer: Result<Attached, AttachError>,
     },
     /// [`Driver::probe`].
     Probe,
@@ -72,6 +72,30 @@ pub(crate) struct Event {
     pub(crate) endpoint: EndpointId,
     /// The call.
     pub(crate) call: Call,
+}
+
+impl Event {
+    /// The same, but for how the driver succeeded or which error it gave.
+    pub(crate) fn outline(self) -> Self {
+        let call = match self.call {
+            Call::Attach {
+                pasid,
+                to,
+                from,
+                answer,
+            } => Call::Attach {
+                pasid,
+                to,
+                from,
+                answer: match answer {
+                    Ok(_) => Ok(Attached::Translating),
+                    Err(_) => Err(AttachError::Incompatible),
+                },
+            },
+            call => call,
+        };
+        Self { call, ..self }
+    }
 }
 
 /// Looks on while the core is still at it.
@@ -235,7 +259,7 @@ impl Driver for Recorder {
             pasid: None,
             to: Tag::of(to),
             from: from.map(Tag::of),
-            done: result.is_ok(),
+            answer: result,
         };
         self.note(dev.id(), call);
         result
@@ -254,7 +278,7 @@ impl Driver for Recorder {
             pasid: Some(pasid),
             to: Tag::of(to),
             from: from.map(Tag::of),
-            done: result.is_ok(),
+            answer: result.map(|()| Attached::Translating),
         };
         self.note(dev.id(), call);
         result

@@ -80,9 +80,12 @@ impl Scene {
     pub(super) fn calls(&self, script: &mut Script) {
         for event in &self.fixture.recorder().take() {
             let id = event.endpoint.0;
-            if let Call::Attach { to, from, done, .. } = event.call {
+            if let Call::Attach {
+                to, from, answer, ..
+            } = event.call
+            {
                 let (to, from) = (self.tagged(Some(to)), self.tagged(from));
-                let end = match done {
+                let end = match answer.is_ok() {
                     true => "done",
                     false => "REFUSED",
                 };

@@ -123,7 +123,7 @@ fn said(rig: &dyn Rig, answer: &Answer) -> Said {
 /// meanings.
 fn was_refused(answer: &Answer) -> bool {
     answer.events.iter().any(|event| match event.call {
-        Call::Attach { done, .. } => !done,
+        Call::Attach { answer, .. } => answer.is_err(),
         Call::Probe | Call::Release => false,
     })
 }
@@ -138,18 +138,18 @@ fn same(here: &dyn Rig, our: &Event, there: &dyn Rig, their: &Event) -> bool {
                 pasid,
                 to,
                 from,
-                done,
+                answer,
             },
             Call::Attach {
                 pasid: their_pasid,
                 to: their_to,
                 from: their_from,
-                done: their_done,
+                answer: their_answer,
             },
         ) => {
             let name_from = |rig, tag: Option<Tag>| tag.map(|tag| name(rig, tag));
             pasid == their_pasid
-                && done == their_done
+                && answer == their_answer
                 && name(here, to) == name(there, their_to)
                 && name_from(here, from) == name_from(there, their_from)
         }

@@ -13,6 +13,7 @@ use crate::{
         Warning, //
     },
     iommu::{
+        AttachError,
         Attached,
         DefaultType,
         Domain,
@@ -54,7 +55,7 @@ pub(super) fn pasid(id: u32, pasid: Pasid, to: &Arc<Domain>, from: Option<&Arc<D
     call(id, Some(pasid), to, from)
 }
 
-/// The same call, refused by the driver.
+/// The same call, refused by the driver, whatever its errno.
 pub(super) fn refused(event: Event) -> Event {
     match event.call {
         Call::Attach {
@@ -64,7 +65,7 @@ pub(super) fn refused(event: Event) -> Event {
                 pasid,
                 to,
                 from,
-                done: false,
+                answer: Err(AttachError::Incompatible),
             },
             ..event
         },
@@ -97,7 +98,7 @@ fn call(id: u32, pasid: Option<Pasid>, to: &Arc<Domain>, from: Option<&Arc<Domai
             pasid,
             to: Tag::of(to),
             from: from.map(Tag::of),
-            done: true,
+            answer: Ok(Attached::Translating),
         },
     }
 }
@@ -120,7 +121,7 @@ pub(super) fn check_calls(fixture: &Fixture, expected: &[Event]) -> Outcome {
     let events = fixture.recorder().take();
     for (at, (event, expected)) in events.iter().zip(expected).enumerate() {
         check!(
-            event == expected,
+            event.outline() == *expected,
             "call {} is {:?}, expected {:?}",
             at,
             event,
