@@ -6,14 +6,23 @@
 //! driver for the same devices with the same domains in the same order, and sent the DMA of every
 //! device and PASID to the same place. Where `Documentation/divergences.rst` says that the cores
 //! differ, that very difference is asserted, and both sides are torn down and start afresh.
+//!
+//! In between, the kernel's core alone is misused as our types do not permit; see [`Misuse`].
 
 mod choose;
 mod compare;
 mod coverage;
 mod divergence;
+mod misuse;
 mod ops;
 mod pair;
 mod shrink;
+mod view;
+
+pub(crate) use self::misuse::{
+    Misuse,
+    Slip, //
+};
 
 use self::{
     coverage::Coverage,
@@ -94,6 +103,7 @@ pub(crate) struct Walk {
     members: u32,
     coverage: Coverage,
     seen: [u32; Divergence::ALL.len()],
+    slip: Option<(Misuse, Slip)>,
 }
 
 impl Walk {
@@ -106,6 +116,15 @@ impl Walk {
             members,
             coverage: Coverage::new(),
             seen: [0; Divergence::ALL.len()],
+            slip: None,
+        }
+    }
+
+    /// The same, but with a mistake in what is expected of a misuse.
+    pub(crate) fn expecting(self, misuse: Misuse, slip: Slip) -> Self {
+        Self {
+            slip: Some((misuse, slip)),
+            ..self
         }
     }
 
@@ -137,16 +156,15 @@ impl Walk {
             let mut steps = KVec::new();
             let mut group = || {
                 let warnings = WarnCounter::start()?;
-                let mut pair = Pair::new(self.scene, members)?;
+                let mut pair = Pair::new(self.scene, members, self.slip)?;
                 for _ in 0..OPS_PER_GROUP.min(self.steps - done) {
                     done += 1;
-                    let step = pair.choose(&mut random);
+                    let step = pair.choose(&mut random, &self.coverage);
                     steps.push(step, GFP_KERNEL)?;
-                    let row = step.op.row();
                     match pair.step(step, &warnings)? {
-                        Next::GoOn(end) => self.coverage.count(row, end),
+                        Next::GoOn(end) => self.coverage.count(step.op, end),
                         Next::StartAfresh(divergence) => {
-                            self.coverage.count(row, coverage::End::Last);
+                            self.coverage.count(step.op, coverage::End::Last);
                             if let Some(count) =
                                 divergence.and_then(|d| self.seen.get_mut(d as usize))
                             {

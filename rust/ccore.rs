@@ -42,6 +42,7 @@ mod platform;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) use consumer::{
     is_kdump,
+    misuse,
     Access,
     Buffer, //
 };

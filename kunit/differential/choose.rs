@@ -3,6 +3,11 @@
 //! Which operation to do next, and how.
 
 use super::{
+    coverage::Coverage,
+    misuse::{
+        How,
+        Misuse, //
+    },
     ops::Op,
     DOMAINS, //
 };
@@ -46,6 +51,8 @@ pub(super) struct Model {
     /// Claims not yet released.
     pub(super) claims: u32,
     pub(super) pasids: [Option<DomainNo>; PASIDS as usize],
+    /// Those whose domain came with a handle.
+    handles: [bool; PASIDS as usize],
     next_handle: u64,
 }
 
@@ -66,6 +73,7 @@ impl Model {
             uses: 0,
             claims: 0,
             pasids: [None; PASIDS as usize],
+            handles: [false; PASIDS as usize],
             next_handle: 1,
         })
     }
@@ -86,6 +94,22 @@ impl Model {
                 return op;
             }
         }
+    }
+
+    /// Chooses what to get wrong: what is possible, and was seen least.
+    pub(super) fn choose_misuse(&self, random: &mut Random, coverage: &Coverage) -> Option<Op> {
+        let any = DomainNo(random.below(DOMAINS as u32) as usize);
+        let domain = self.attached.filter(|_| random.chance(50)).unwrap_or(any);
+        let with_handle = self.handles.iter().position(|handle| *handle);
+        let pasid = with_handle.map_or(1 + random.below(PASIDS - 1), |pasid| pasid as u32);
+        let how = How {
+            at: random.below(self.present.len() as u32),
+            domain,
+            pasid: Pasid::new(pasid).ok()?,
+        };
+        let possible = Misuse::ALL.into_iter().filter(|m| m.is_possible(how, self));
+        let misuse = possible.min_by_key(|misuse| coverage.of(*misuse))?;
+        Some(Op::Misuse { misuse, how })
     }
 
     /// Whether a caller that keeps to the rules may ask for it.
@@ -121,6 +145,7 @@ impl Model {
             | Op::ResetPrepare { at }
             | Op::ResetDone { at } => there(at).is_some(),
             Op::SetType { .. } => !self.present.is_empty(),
+            Op::Misuse { misuse, how } => misuse.is_possible(how, self),
         }
     }
 
@@ -237,17 +262,16 @@ impl Model {
                     self.uses = self.uses.saturating_sub(1);
                 }
             }
-            Op::AttachPasid { domain, pasid, .. } | Op::ReplacePasid { domain, pasid, .. } => {
-                self.set_pasid(pasid, Some(domain));
-            }
-            Op::DetachPasid { pasid, .. } => self.set_pasid(pasid, None),
+            Op::AttachPasid { domain, pasid, .. } => self.set_pasid(pasid, Some(domain), false),
+            Op::ReplacePasid { domain, pasid, .. } => self.set_pasid(pasid, Some(domain), true),
+            Op::DetachPasid { pasid, .. } => self.set_pasid(pasid, None, false),
             Op::Unplug { at } => {
                 let _ = self.present.remove(at as usize);
             }
             Op::ResetPrepare { at } => self.count_reset(at, |resets| resets + 1),
             Op::ResetDone { at } => self.count_reset(at, |resets| resets.saturating_sub(1)),
             // What that changes is seen, not computed.
-            Op::SetType { .. } | Op::UseDma { .. } => (),
+            Op::SetType { .. } | Op::UseDma { .. } | Op::Misuse { .. } => (),
         }
     }
 
@@ -293,9 +317,15 @@ impl Model {
         }
     }
 
-    fn set_pasid(&mut self, pasid: Pasid, domain: Option<DomainNo>) {
-        if let Some(slot) = self.pasids.get_mut(pasid.get() as usize) {
-            *slot = domain;
+    /// Whether the domain of a PASID came with a handle.
+    pub(super) fn pasid_has_handle(&self, pasid: Pasid) -> bool {
+        self.handles.get(pasid.get() as usize) == Some(&true)
+    }
+
+    fn set_pasid(&mut self, pasid: Pasid, domain: Option<DomainNo>, handle: bool) {
+        let at = pasid.get() as usize;
+        if let (Some(slot), Some(has)) = (self.pasids.get_mut(at), self.handles.get_mut(at)) {
+            (*slot, *has) = (domain, handle);
         }
     }
 }

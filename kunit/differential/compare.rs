@@ -57,7 +57,7 @@ enum Said {
 
 impl Pair {
     pub(super) fn compare(&self, op: Op, ours: &Answer, kernel: &Answer) -> Outcome {
-        let (here, there) = (&*self.ours, &*self.kernel);
+        let (here, there): (&dyn Rig, &dyn Rig) = (&*self.ours, &*self.kernel);
         let (our, their) = (said(here, ours), said(there, kernel));
         check!(
             our == their,

@@ -2,8 +2,15 @@
 
 //! How often which operation ended how.
 
-use super::ops::NAMES;
+use super::{
+    misuse::Misuse,
+    ops::{
+        Op,
+        NAMES, //
+    },
+};
 use crate::{
+    families,
     kapi::kunit::{
         check,
         note,
@@ -31,21 +38,35 @@ pub(super) enum End {
 const ENDS: usize = 5;
 
 /// See the module.
-pub(super) struct Coverage([[u32; ENDS]; NAMES.len()]);
+pub(super) struct Coverage {
+    ops: [[u32; ENDS]; NAMES.len()],
+    misuses: [u32; Misuse::ALL.len()],
+}
 
 impl Coverage {
     pub(super) fn new() -> Self {
-        Self([[0; ENDS]; NAMES.len()])
+        Self {
+            ops: [[0; ENDS]; NAMES.len()],
+            misuses: [0; Misuse::ALL.len()],
+        }
     }
 
-    pub(super) fn count(&mut self, row: usize, end: End) {
-        let cell = self
-            .0
-            .get_mut(row)
-            .and_then(|row| row.get_mut(end as usize));
+    pub(super) fn count(&mut self, op: Op, end: End) {
+        let cell = match op {
+            Op::Misuse { misuse, .. } => self.misuses.get_mut(misuse as usize),
+            _ => self
+                .ops
+                .get_mut(op.row())
+                .and_then(|row| row.get_mut(end as usize)),
+        };
         if let Some(cell) = cell {
             *cell = cell.saturating_add(1);
         }
+    }
+
+    /// How often it was committed.
+    pub(super) fn of(&self, misuse: Misuse) -> u32 {
+        self.misuses.get(misuse as usize).copied().unwrap_or(0)
     }
 
     /// Prints it. Where there were `enough`, much of it must have succeeded.
@@ -54,7 +75,7 @@ impl Coverage {
             "                       done  refused   failed   warned     last"
         ));
         let (mut total, mut succeeded) = (0u64, 0u64);
-        for (name, row) in NAMES.iter().zip(&self.0) {
+        for (name, row) in NAMES.iter().zip(&self.ops) {
             let [done, refused, failed, warned, last] = *row;
             let sum: u32 = row.iter().sum();
             total += u64::from(sum);
@@ -76,6 +97,20 @@ impl Coverage {
             percent >= 40 || !enough,
             "only {percent} % of the operations succeeded"
         );
+        self.report_misuse(scene, enough)
+    }
+
+    fn report_misuse(&self, scene: Scene, enough: bool) -> Outcome {
+        let pasids = families::has_pasids()?;
+        note(fmt!("  misuse, of the kernel's core alone"));
+        for misuse in Misuse::ALL {
+            let (count, (row, name)) = (self.of(misuse), misuse.names());
+            note(fmt!("{count:>7} x {row:<18} {name}"));
+            check!(
+                count != 0 || !enough || !misuse.belongs(scene, pasids),
+                "{name}: never committed"
+            );
+        }
         Ok(())
     }
 }

@@ -2,6 +2,10 @@
 
 //! What can be asked of either core.
 
+use super::misuse::{
+    How,
+    Misuse, //
+};
 use crate::{
     iommu::{
         DefaultType,
@@ -75,10 +79,15 @@ pub(super) enum Op {
     UseDma {
         at: u32,
     },
+    /// On the kernel's core alone.
+    Misuse {
+        misuse: Misuse,
+        how: How,
+    },
 }
 
 impl Op {
-    /// Does it.
+    /// Does it, unless it is misuse.
     pub(super) fn perform(self, rig: &mut dyn Rig) -> Result {
         match self {
             Op::Attach { domain, handle } => rig.attach(domain, handle),
@@ -121,10 +130,11 @@ impl Op {
                 Ok(())
             }
             Op::UseDma { at } => rig.use_dma(at),
+            Op::Misuse { .. } => Err(EINVAL),
         }
     }
 
-    /// Its row in [`NAMES`].
+    /// Its row in [`NAMES`]; misuse has none.
     pub(super) fn row(self) -> usize {
         match self {
             Op::Attach { .. } => 0,
@@ -144,6 +154,7 @@ impl Op {
             Op::ResetPrepare { .. } => 14,
             Op::ResetDone { .. } => 15,
             Op::UseDma { .. } => 16,
+            Op::Misuse { .. } => NAMES.len(),
         }
     }
 }

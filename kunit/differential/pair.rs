@@ -4,8 +4,15 @@
 
 use super::{
     choose::Model,
-    coverage::End,
+    coverage::{
+        Coverage,
+        End, //
+    },
     divergence::Divergence,
+    misuse::{
+        Misuse,
+        Slip, //
+    },
     ops::Op,
     rule,
     Step,
@@ -26,6 +33,7 @@ use crate::{
     recorder::Event,
     rig::{
         Core,
+        Kernel,
         Rig,
         Scene,
         Setting, //
@@ -52,14 +60,15 @@ pub(super) struct Answer {
 /// See the module.
 pub(super) struct Pair {
     pub(super) ours: KBox<dyn Rig>,
-    pub(super) kernel: KBox<dyn Rig>,
+    pub(super) kernel: KBox<Kernel>,
     pub(super) model: Model,
+    slip: Option<(Misuse, Slip)>,
 }
 
 impl Pair {
-    pub(super) fn new(scene: Scene, members: u32) -> Result<Self> {
+    pub(super) fn new(scene: Scene, members: u32, slip: Option<(Misuse, Slip)>) -> Result<Self> {
         let mut ours = Setting::new(Core::Ours, members).scene(scene).build()?;
-        let mut kernel = Setting::new(Core::Kernel, members).scene(scene).build()?;
+        let mut kernel = KBox::new(Kernel::of(members, scene)?, GFP_KERNEL)?;
         for _ in 0..DOMAINS {
             ours.domain()?;
             kernel.domain()?;
@@ -68,13 +77,21 @@ impl Pair {
             ours,
             kernel,
             model: Model::new(members, scene)?,
+            slip,
         };
         pair.look_home()?;
         Ok(pair)
     }
 
     /// What to do next.
-    pub(super) fn choose(&mut self, random: &mut Random) -> Step {
+    pub(super) fn choose(&mut self, random: &mut Random, coverage: &Coverage) -> Step {
+        let misuse = match random.chance(5) {
+            true => self.model.choose_misuse(random, coverage),
+            false => None,
+        };
+        if let Some(op) = misuse {
+            return Step { op, rule: None };
+        }
         let op = self.model.choose(random);
         let fails = random.chance(25);
         Step {
@@ -86,9 +103,14 @@ impl Pair {
     /// Does it on both, and compares.
     pub(super) fn step(&mut self, step: Step, warnings: &WarnCounter) -> Outcome<Next> {
         let op = step.op;
+        if let Op::Misuse { misuse, how } = op {
+            let slip = self.slip.filter(|(wrong, _)| *wrong == misuse);
+            self.misuse(misuse, how, warnings, slip.map(|(_, slip)| slip))?;
+            return Ok(Next::GoOn(End::Refused));
+        }
         if let Some(rule) = step.rule {
             self.ours.fail(rule)?;
-            self.kernel.fail(rule)?;
+            self.kernel.mock().faults().add(rule)?;
         }
         let deferred = self.is_deferred();
         let hits = self.ours.mock().faults().hits();

@@ -8,6 +8,7 @@
 #include <linux/gfp.h>
 #include <linux/iommu.h>
 #include <linux/kernfs.h>
+#include <linux/kobject.h>
 #include <linux/pci-ats.h>
 #include <linux/pci.h>
 #include <linux/string.h>
@@ -17,6 +18,8 @@
 
 ssize_t HELPER(group_type_store)(struct device *dev, const char *type);
 ssize_t HELPER(group_type_show)(struct device *dev, char *type, size_t size);
+int HELPER(group_references)(struct device *dev);
+unsigned int HELPER(device_references)(struct device *dev);
 int HELPER(use_dma)(struct device *dev);
 int HELPER(reset_prepare)(struct device *dev);
 void HELPER(reset_done)(struct device *dev);
@@ -85,6 +88,29 @@ ssize_t HELPER(group_type_show)(struct device *dev, char *type, size_t size)
 		ret = strscpy(type, strim(page), size);
 	free_page((unsigned long)page);
 	return ret;
+}
+
+/* They are counted in the folder of the group's devices. */
+int HELPER(group_references)(struct device *dev)
+{
+	struct kernfs_node *link, *devices;
+	int ret = -ENOENT;
+
+	link = kernfs_find_and_get(dev->kobj.sd, "iommu_group");
+	if (!link)
+		return -ENODEV;
+	devices = kernfs_find_and_get(link->symlink.target_kn, "devices");
+	if (devices) {
+		ret = kref_read(&((struct kobject *)devices->priv)->kref);
+		kernfs_put(devices);
+	}
+	kernfs_put(link);
+	return ret;
+}
+
+unsigned int HELPER(device_references)(struct device *dev)
+{
+	return kref_read(&dev->kobj.kref);
 }
 
 /*

@@ -7,7 +7,11 @@ use crate::{
         is_kdump,
         PciAddress, //
     },
-    differential::Walk,
+    differential::{
+        Misuse,
+        Slip,
+        Walk, //
+    },
     effort,
     families::{
         self,
@@ -36,6 +40,7 @@ kunit_suite! {
     both_cores_agree_for_long: slow;
     comparison_finds_a_defect: each Planting in PLANTINGS;
     difference_is_shrunk_to_its_cause;
+    wrong_verdict_on_misuse_is_found: each Misjudged in MISJUDGED;
 }
 
 kunit_suite! {
@@ -105,6 +110,37 @@ fn difference_is_shrunk_to_its_cause() -> Outcome {
     let length = difference.length();
     let shortest = quietly(|| walk.shortest(difference));
     check!(shortest <= 2, "{shortest} of {length} operations are left");
+    Ok(())
+}
+
+/// A misuse that is expected to end otherwise than it does.
+struct Misjudged(Misuse);
+
+impl Param for Misjudged {
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+const MISJUDGED: [Misjudged; Misuse::ALL.len()] = {
+    let mut all = [const { Misjudged(Misuse::ClaimByNobody) }; Misuse::ALL.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = Misjudged(Misuse::ALL[at]);
+        at += 1;
+    }
+    all
+};
+
+fn wrong_verdict_on_misuse_is_found(misjudged: &Misjudged) -> Outcome {
+    if misjudged.0 == Misuse::ReplacePasidByItself {
+        families::needs_pasids()?;
+    }
+    for slip in [Slip::Errno, Slip::Warns, Slip::Change] {
+        let mut walk = untranslated(20_000).expecting(misjudged.0, slip);
+        let found = quietly(|| walk.explore().is_err());
+        check!(found, "a mistake is not found: {slip:?}");
+    }
     Ok(())
 }
 

@@ -15,9 +15,15 @@ mod dirty;
 mod dma;
 mod domain;
 mod driver;
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod dud;
 mod handle;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod misuse;
 mod owner;
 mod pasid;
+#[cfg(IOMMU_MOCK_KUNIT)]
+mod references;
 #[cfg(IOMMU_MOCK_KUNIT)]
 mod reset;
 mod uses;

@@ -180,6 +180,14 @@ unsafe extern "C" {
         size: usize,
     ) -> isize;
 
+    /// References on the group of a device, or an errno.
+    #[link_name = "iommu_mock_kunit_group_references"]
+    pub(super) fn group_references(dev: *mut bindings::device) -> c_int;
+
+    /// References on a device.
+    #[link_name = "iommu_mock_kunit_device_references"]
+    pub(super) fn device_references(dev: *mut bindings::device) -> c_uint;
+
     /// Tries to map a page for the DMA of a device, and unmaps it.
     #[link_name = "iommu_mock_kunit_use_dma"]
     pub(super) fn use_dma(dev: *mut bindings::device) -> c_int;

@@ -151,7 +151,7 @@ impl<'a> LiveGroup<'a> {
 }
 
 /// Stands for DMA without a PASID.
-const RID: bindings::ioasid_t = 0;
+pub(super) const RID: bindings::ioasid_t = 0;
 
 impl Endpoint {
     /// Its group, of which it is a member.

@@ -84,6 +84,13 @@ impl Uses {
         Some((using.domain.clone(), using.pasid))
     }
 
+    /// What a PASID uses that came with a handle.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    pub(super) fn of_pasid(&self, pasid: Pasid) -> Option<(&Arc<UserDomain>, &Arc<Handle>)> {
+        let using = self.pasids.iter().find(|using| using.pasid == pasid)?;
+        Some((&using.domain, using.handle.as_ref()?))
+    }
+
     /// Makes room for [`Self::set_pasid`].
     ///
     /// # Errors
