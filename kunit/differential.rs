@@ -12,6 +12,7 @@
 mod choose;
 mod compare;
 mod coverage;
+mod distort;
 mod divergence;
 mod misuse;
 mod ops;
@@ -19,9 +20,12 @@ mod pair;
 mod shrink;
 mod view;
 
-pub(crate) use self::misuse::{
-    Misuse,
-    Slip, //
+pub(crate) use self::{
+    distort::Distortion,
+    misuse::{
+        Misuse,
+        Slip, //
+    }, //
 };
 
 use self::{
@@ -35,6 +39,7 @@ use self::{
     },
 };
 use crate::{
+    families,
     iommu::EndpointId,
     kapi::{
         errno,
@@ -68,11 +73,21 @@ use kernel::{
 /// Operations on one pair of groups before both are torn down.
 const OPS_PER_GROUP: u32 = 400;
 
-/// In so many, everything must have been seen.
+/// In so many, everything must have been seen, and what is rare.
 const ENOUGH: u32 = 2_000;
+const ENOUGH_FOR_RARE: u32 = 20_000;
 
 /// User domains of each side.
 const DOMAINS: usize = 3;
+
+/// A mistake in the comparison itself, for a test of it.
+#[derive(Clone, Copy)]
+pub(crate) enum Mistake {
+    /// In what is expected of a misuse.
+    Verdict(Misuse, Slip),
+    /// In what our core's driver has recorded.
+    Record(Distortion),
+}
 
 /// An operation, and what fails meanwhile.
 #[derive(Clone, Copy, Debug)]
@@ -103,7 +118,7 @@ pub(crate) struct Walk {
     members: u32,
     coverage: Coverage,
     seen: [u32; Divergence::ALL.len()],
-    slip: Option<(Misuse, Slip)>,
+    mistake: Option<Mistake>,
 }
 
 impl Walk {
@@ -116,14 +131,14 @@ impl Walk {
             members,
             coverage: Coverage::new(),
             seen: [0; Divergence::ALL.len()],
-            slip: None,
+            mistake: None,
         }
     }
 
-    /// The same, but with a mistake in what is expected of a misuse.
-    pub(crate) fn expecting(self, misuse: Misuse, slip: Slip) -> Self {
+    /// The same, but with a mistake.
+    pub(crate) fn mistaken(self, mistake: Mistake) -> Self {
         Self {
-            slip: Some((misuse, slip)),
+            mistake: Some(mistake),
             ..self
         }
     }
@@ -156,7 +171,7 @@ impl Walk {
             let mut steps = KVec::new();
             let mut group = || {
                 let warnings = WarnCounter::start()?;
-                let mut pair = Pair::new(self.scene, members, self.slip)?;
+                let mut pair = Pair::new(self.scene, members, self.mistake)?;
                 for _ in 0..OPS_PER_GROUP.min(self.steps - done) {
                     done += 1;
                     let step = pair.choose(&mut random, &self.coverage);
@@ -188,9 +203,14 @@ impl Walk {
     /// Says what was seen, and whether that is enough for so many operations.
     fn report(&self) -> Outcome {
         let enough = self.steps >= ENOUGH;
+        let pasids = families::has_pasids()?;
         for (divergence, count) in Divergence::ALL.into_iter().zip(self.seen) {
-            if divergence.shows_in(self.scene) {
+            if divergence.shows_in(self.scene, pasids) {
                 note(fmt!("{count:>7} x {}", divergence.name()));
+                let enough = match divergence.is_rare() {
+                    true => self.steps >= ENOUGH_FOR_RARE,
+                    false => enough,
+                };
                 // A divergence that never shows is not known to be one.
                 check!(
                     count != 0 || !enough,
@@ -199,7 +219,7 @@ impl Walk {
                 );
             }
         }
-        self.coverage.report(self.scene, enough)
+        self.coverage.report(self.scene, pasids, enough)
     }
 }
 
@@ -208,6 +228,9 @@ fn rule(random: &mut Random, op: Op, members: u32) -> Rule {
     let call = match op {
         Op::AttachPasid { .. } | Op::ReplacePasid { .. } | Op::DetachPasid { .. } => Call::SetPasid,
         Op::ResetPrepare { .. } | Op::ResetDone { .. } if random.chance(30) => Call::SetPasid,
+        Op::Plug { .. } => random.pick([Call::Probe, Call::Group, Call::Attach, Call::Attach]),
+        Op::Map { .. } => random.pick([Call::Map, Call::SyncMap]),
+        Op::Unmap { .. } => Call::Unmap,
         Op::SetType { .. } => random.pick([Call::Attach, Call::Attach, Call::Alloc, Call::Map]),
         _ => Call::Attach,
     };
@@ -224,9 +247,11 @@ fn rule(random: &mut Random, op: Op, members: u32) -> Rule {
         .leaving(leave)
         .after(random.below(members.min(3)))
         .times(1 + random.below(2));
-    match call != Call::Map && random.chance(40) {
-        true => rule.at(EndpointId(random.below(members))),
-        false => rule,
+    match (op, call) {
+        (Op::Plug { id }, _) => rule.after(0).at(EndpointId(id)),
+        (_, Call::Map | Call::SyncMap | Call::Unmap) => rule,
+        _ if random.chance(40) => rule.at(EndpointId(random.below(members))),
+        _ => rule,
     }
 }
 

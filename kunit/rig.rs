@@ -219,8 +219,20 @@ pub(crate) trait Rig {
     /// Detaches a PASID.
     fn detach_pasid(&mut self, at: u32, domain: DomainNo, pasid: Pasid);
 
+    /// Plugs device `id` in, behind the others.
+    fn plug(&mut self, id: u32) -> Result;
+
     /// Unplugs a device.
     fn unplug(&mut self, at: u32) -> Result;
+
+    /// Maps `size` bytes of a domain.
+    fn map(&mut self, domain: DomainNo, iova: u64, paddr: u64, size: u64) -> Result;
+
+    /// Unmaps them up to the first that is not mapped, and returns how many those were.
+    fn unmap(&mut self, domain: DomainNo, iova: u64, size: u64) -> u64;
+
+    /// Where a domain leads to.
+    fn translate(&self, domain: DomainNo, iova: u64) -> Option<u64>;
 
     /// Changes the type of the default domain, `None` for what suits the devices.
     fn set_type(&mut self, wanted: Option<DefaultType>) -> Result;

@@ -8,7 +8,10 @@ use super::{
         How,
         Misuse, //
     },
-    ops::Op,
+    ops::{
+        Op,
+        Pages, //
+    },
     DOMAINS, //
 };
 use crate::{
@@ -145,6 +148,13 @@ impl Model {
             | Op::ResetPrepare { at }
             | Op::ResetDone { at } => there(at).is_some(),
             Op::SetType { .. } => !self.present.is_empty(),
+            Op::Map { .. } | Op::Unmap { .. } => self.scene == Scene::Untranslated,
+            // A group without devices is gone.
+            Op::Plug { id } => {
+                self.scene == Scene::Untranslated
+                    && !self.present.is_empty()
+                    && self.present.iter().all(|device| device.id != id)
+            }
             Op::Misuse { misuse, how } => misuse.is_possible(how, self),
         }
     }
@@ -181,7 +191,7 @@ impl Model {
         let handle = HandleNo(self.next_handle);
         self.next_handle += 1;
         let used = self.pasids.iter().position(Option::is_some);
-        match random.below(32) {
+        match random.below(38) {
             0..=4 => Some(Op::Attach {
                 domain,
                 handle: Some(handle).filter(|_| random.chance(60)),
@@ -224,6 +234,18 @@ impl Model {
                     pasid: Pasid::new(used as u32).ok()?,
                 })
             }
+            31..=32 => {
+                let absent = |id: &u32| self.present.iter().all(|device| device.id != *id);
+                (0..self.members).find(absent).map(|id| Op::Plug { id })
+            }
+            33..=34 => Some(Op::Map {
+                domain,
+                pages: pages(random),
+            }),
+            35..=36 => Some(Op::Unmap {
+                domain,
+                pages: pages(random),
+            }),
             _ => Some(Op::Unplug { at }).filter(|_| random.chance(20)),
         }
     }
@@ -265,13 +287,19 @@ impl Model {
             Op::AttachPasid { domain, pasid, .. } => self.set_pasid(pasid, Some(domain), false),
             Op::ReplacePasid { domain, pasid, .. } => self.set_pasid(pasid, Some(domain), true),
             Op::DetachPasid { pasid, .. } => self.set_pasid(pasid, None, false),
+            Op::Plug { id } => {
+                let (bound, resets) = (false, 0);
+                // A device that is missing here is missed by whoever compares.
+                let _ = self.present.push(Present { id, bound, resets }, GFP_KERNEL);
+            }
             Op::Unplug { at } => {
                 let _ = self.present.remove(at as usize);
             }
             Op::ResetPrepare { at } => self.count_reset(at, |resets| resets + 1),
             Op::ResetDone { at } => self.count_reset(at, |resets| resets.saturating_sub(1)),
             // What that changes is seen, not computed.
-            Op::SetType { .. } | Op::UseDma { .. } | Op::Misuse { .. } => (),
+            Op::SetType { .. } | Op::UseDma { .. } => (),
+            Op::Map { .. } | Op::Unmap { .. } | Op::Misuse { .. } => (),
         }
     }
 
@@ -327,5 +355,14 @@ impl Model {
         if let (Some(slot), Some(has)) = (self.pasids.get_mut(at), self.handles.get_mut(at)) {
             (*slot, *has) = (domain, handle);
         }
+    }
+}
+
+/// Some pages of a domain.
+fn pages(random: &mut Random) -> Pages {
+    let first = random.below(Pages::WINDOW);
+    Pages {
+        first: u64::from(first),
+        count: u64::from(1 + random.below(Pages::WINDOW - first)),
     }
 }

@@ -4,12 +4,18 @@
 
 use super::{
     domains,
-    ops::Op,
+    ops::{
+        Op,
+        Pages, //
+    },
     Answer,
     Pair, //
 };
 use crate::{
-    iommu::Pasid,
+    iommu::{
+        EndpointId,
+        Pasid, //
+    },
     kapi::kunit::{
         check,
         Outcome, //
@@ -26,6 +32,7 @@ use crate::{
         Tag, //
     },
     rig::{
+        DomainNo,
         Rig,
         Scene,
         PASIDS, //
@@ -49,7 +56,7 @@ enum Name {
 /// An answer of either core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
-    Done,
+    Done(u64),
     /// The domain does not fit.
     Soft,
     Failed(Error),
@@ -97,6 +104,9 @@ impl Pair {
                 );
             }
         }
+        if let Op::Map { domain, .. } | Op::Unmap { domain, .. } = op {
+            self.compare_pages(op, domain)?;
+        }
         if !self.model.present.is_empty() && !matches!(op, Op::Unplug { .. }) {
             let (our, their) = (here.handle(), there.handle());
             check!(our == their, "{op:?}: handle {our:?} here, {their:?} there");
@@ -107,11 +117,37 @@ impl Pair {
         }
         Ok(())
     }
+
+    /// Whether a domain leads to the same places, and the devices that are on it get there.
+    fn compare_pages(&self, op: Op, domain: DomainNo) -> Outcome {
+        let (here, there): (&dyn Rig, &dyn Rig) = (&*self.ours, &*self.kernel);
+        for iova in (0..u64::from(Pages::WINDOW)).map(Pages::iova) {
+            let (our, their) = (here.translate(domain, iova), there.translate(domain, iova));
+            check!(
+                our == their,
+                "{op:?}: {iova:#x} leads to {our:x?} here, to {their:x?} there"
+            );
+            for id in self
+                .model
+                .present
+                .iter()
+                .map(|device| EndpointId(device.id))
+            {
+                let reach = |rig: &dyn Rig| rig.mock().dma(id, None, iova);
+                let (our, their) = (reach(here), reach(there));
+                check!(
+                    our == their,
+                    "{op:?}: device {id:?} gets from {iova:#x} to {our:x?} here, to {their:x?} there"
+                );
+            }
+        }
+        Ok(())
+    }
 }
 
 fn said(rig: &dyn Rig, answer: &Answer) -> Said {
     match answer.result {
-        Ok(()) => Said::Done,
+        Ok(bytes) => Said::Done(bytes),
         Err(error) if error == rig.soft() && was_refused(answer) => Said::Soft,
         // A hard EINVAL, which the adaptor must not pass on as it is.
         Err(EINVAL) if was_refused(answer) => Said::Failed(ENODEV),

@@ -10,7 +10,6 @@ use super::{
     },
 };
 use crate::{
-    families,
     kapi::kunit::{
         check,
         note,
@@ -70,7 +69,7 @@ impl Coverage {
     }
 
     /// Prints it. Where there were `enough`, much of it must have succeeded.
-    pub(super) fn report(&self, scene: Scene, enough: bool) -> Outcome {
+    pub(super) fn report(&self, scene: Scene, pasids: bool, enough: bool) -> Outcome {
         note(fmt!(
             "                       done  refused   failed   warned     last"
         ));
@@ -97,11 +96,10 @@ impl Coverage {
             percent >= 40 || !enough,
             "only {percent} % of the operations succeeded"
         );
-        self.report_misuse(scene, enough)
+        self.report_misuse(scene, pasids, enough)
     }
 
-    fn report_misuse(&self, scene: Scene, enough: bool) -> Outcome {
-        let pasids = families::has_pasids()?;
+    fn report_misuse(&self, scene: Scene, pasids: bool, enough: bool) -> Outcome {
         note(fmt!("  misuse, of the kernel's core alone"));
         for misuse in Misuse::ALL {
             let (count, (row, name)) = (self.of(misuse), misuse.names());
@@ -122,6 +120,7 @@ fn belongs(name: &str, scene: Scene) -> bool {
         "begin a reset" | "end a reset" => scene == Scene::Resettable,
         "use DMA" => scene == Scene::Deferred,
         "bind" | "unbind" => scene != Scene::Resettable,
+        "plug" | "map" | "unmap" => scene == Scene::Untranslated,
         // A device with a direct range cannot be claimed, ...
         "claim" | "claim by a device" | "release" | "release by a device" => scene != Scene::Direct,
         // ... and not all families have PASIDs.

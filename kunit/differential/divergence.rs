@@ -7,7 +7,13 @@ use super::{
     ops::Op,
     Answer, //
 };
-use crate::rig::Scene;
+use crate::{
+    recorder::{
+        Call,
+        Tag, //
+    },
+    rig::Scene, //
+};
 use kernel::prelude::*;
 
 /// A difference.
@@ -26,30 +32,43 @@ pub(super) enum Divergence {
     ResetLeft,
     /// A failure leaves deferred devices deferred.
     DeferralLost,
+    /// A new member gets the group's PASIDs.
+    NewMember,
+    /// A driver is told that a device it refused comes from nowhere.
+    FromNowhere,
 }
 
 impl Divergence {
-    pub(super) const ALL: [Divergence; 6] = [
+    pub(super) const ALL: [Divergence; 8] = [
         Divergence::FailedMove,
         Divergence::FirstBind,
         Divergence::ReleaseOfDrivers,
         Divergence::HandleLeft,
         Divergence::ResetLeft,
         Divergence::DeferralLost,
+        Divergence::NewMember,
+        Divergence::FromNowhere,
     ];
 
-    /// Whether it must show there.
-    pub(super) fn shows_in(self, scene: Scene) -> bool {
+    /// Whether it must show there, with PASIDs or without.
+    pub(super) fn shows_in(self, scene: Scene, pasids: bool) -> bool {
         match self {
             Self::FailedMove => true,
+            Self::FromNowhere => scene == Scene::Untranslated,
             // No driver binds to a function.
             Self::FirstBind => scene != Scene::Resettable,
             // It is too rare elsewhere.
+            Self::NewMember => scene == Scene::Untranslated && pasids,
             Self::ReleaseOfDrivers => scene == Scene::Untranslated,
             Self::HandleLeft => scene != Scene::Untranslated,
             Self::ResetLeft => scene == Scene::Resettable,
             Self::DeferralLost => scene == Scene::Deferred,
         }
+    }
+
+    /// Whether it takes many operations.
+    pub(super) fn is_rare(self) -> bool {
+        matches!(self, Self::ReleaseOfDrivers | Self::FromNowhere)
     }
 
     pub(super) fn name(self) -> &'static str {
@@ -60,6 +79,8 @@ impl Divergence {
             Self::HandleLeft => "a handle goes with the domain it came with",
             Self::ResetLeft => "a member that leaves takes its reset along",
             Self::DeferralLost => "a failure leaves deferred devices deferred",
+            Self::NewMember => "a new member gets the group's PASIDs",
+            Self::FromNowhere => "a device that was refused comes from nowhere",
         }
     }
 
@@ -73,6 +94,11 @@ impl Divergence {
     ) -> Option<Self> {
         match op {
             _ if faulted && deferred => Some(Self::DeferralLost),
+            Op::Plug { .. } if model.pasids.iter().any(Option::is_some) => Some(Self::NewMember),
+            // Refused, and released.
+            Op::Plug { .. } if ours.result.is_err() && origins(ours).count() > 1 => {
+                Some(Self::FromNowhere)
+            }
             Op::SetType { .. } if model.handle && ours.result.is_ok() => Some(Self::HandleLeft),
             Op::Unplug { at } if model.is_in_reset(at) => Some(Self::ResetLeft),
             Op::Bind { .. } if model.uses == 0 && model.claims == 0 && model.in_use() => {
@@ -102,6 +128,14 @@ impl Divergence {
         match self {
             // The WARNs are the same; only where the device is left may differ.
             Self::FailedMove => ours.warned == kernel.warned,
+            Self::FromNowhere => {
+                let (our, their) = (origins(ours).last(), origins(kernel).last());
+                kernel.result.is_err() && our == Some(None) && matches!(their, Some(Some(_)))
+            }
+            Self::NewMember => {
+                let neither = ours.result.is_err() && kernel.result.is_err();
+                !sets_pasids(kernel) && (sets_pasids(ours) || neither)
+            }
             Self::FirstBind => ours.result == Err(EBUSY) && kernel.result.is_ok(),
             Self::DeferralLost => {
                 ours.warned == kernel.warned && ours.result.is_ok() == kernel.result.is_ok()
@@ -112,4 +146,17 @@ impl Divergence {
             Self::ReleaseOfDrivers => ours.warned == 1 && kernel.warned == 0,
         }
     }
+}
+
+fn sets_pasids(answer: &Answer) -> bool {
+    let mut events = answer.events.iter();
+    events.any(|event| matches!(event.call, Call::Attach { pasid: Some(_), .. }))
+}
+
+/// Where the driver was told that devices come from.
+fn origins(answer: &Answer) -> impl Iterator<Item = Option<Tag>> + '_ {
+    answer.events.iter().filter_map(|event| match event.call {
+        Call::Attach { from, .. } => Some(from),
+        Call::Probe | Call::Release => None,
+    })
 }

@@ -11,6 +11,7 @@ use crate::{
         DefaultType,
         Pasid, //
     },
+    mark,
     rig::{
         DomainNo,
         HandleNo,
@@ -64,8 +65,19 @@ pub(super) enum Op {
         domain: DomainNo,
         pasid: Pasid,
     },
+    Plug {
+        id: u32,
+    },
     Unplug {
         at: u32,
+    },
+    Map {
+        domain: DomainNo,
+        pages: Pages,
+    },
+    Unmap {
+        domain: DomainNo,
+        pages: Pages,
     },
     SetType {
         wanted: Option<DefaultType>,
@@ -86,9 +98,42 @@ pub(super) enum Op {
     },
 }
 
+/// A range of pages in the window of a domain that is neither marked nor left empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pages {
+    pub(super) first: u64,
+    pub(super) count: u64,
+}
+
+impl Pages {
+    /// Pages of the window.
+    pub(super) const WINDOW: u32 = 6;
+
+    /// Where a page of the window is.
+    pub(super) fn iova(page: u64) -> u64 {
+        mark::IOVA + 0x10_0000 + page * mark::SIZE
+    }
+
+    /// Where it leads to, which depends on the domain.
+    fn paddr(self, domain: DomainNo) -> u64 {
+        (1 << 40) + ((domain.0 as u64) << 30) + self.first * mark::SIZE
+    }
+
+    fn size(self) -> u64 {
+        self.count * mark::SIZE
+    }
+}
+
 impl Op {
-    /// Does it, unless it is misuse.
-    pub(super) fn perform(self, rig: &mut dyn Rig) -> Result {
+    /// Does it, unless it is misuse. Returns the bytes unmapped.
+    pub(super) fn perform(self, rig: &mut dyn Rig) -> Result<u64> {
+        if let Op::Unmap { domain, pages } = self {
+            return Ok(rig.unmap(domain, Pages::iova(pages.first), pages.size()));
+        }
+        self.perform_on(rig).map(|()| 0)
+    }
+
+    fn perform_on(self, rig: &mut dyn Rig) -> Result {
         match self {
             Op::Attach { domain, handle } => rig.attach(domain, handle),
             Op::Replace { domain, handle } => rig.replace(domain, handle),
@@ -122,7 +167,13 @@ impl Op {
                 rig.detach_pasid(at, domain, pasid);
                 Ok(())
             }
+            // The bus keeps the errno for itself.
+            Op::Plug { id } => rig.plug(id).map_err(|_| ENODEV),
             Op::Unplug { at } => rig.unplug(at),
+            Op::Map { domain, pages } => {
+                let (iova, paddr) = (Pages::iova(pages.first), pages.paddr(domain));
+                rig.map(domain, iova, paddr, pages.size())
+            }
             Op::SetType { wanted } => rig.set_type(wanted),
             Op::ResetPrepare { at } => rig.reset_prepare(at),
             Op::ResetDone { at } => {
@@ -130,7 +181,7 @@ impl Op {
                 Ok(())
             }
             Op::UseDma { at } => rig.use_dma(at),
-            Op::Misuse { .. } => Err(EINVAL),
+            Op::Unmap { .. } | Op::Misuse { .. } => Err(EINVAL),
         }
     }
 
@@ -154,13 +205,16 @@ impl Op {
             Op::ResetPrepare { .. } => 14,
             Op::ResetDone { .. } => 15,
             Op::UseDma { .. } => 16,
+            Op::Plug { .. } => 17,
+            Op::Map { .. } => 18,
+            Op::Unmap { .. } => 19,
             Op::Misuse { .. } => NAMES.len(),
         }
     }
 }
 
 /// What the operations are called.
-pub(super) const NAMES: [&str; 17] = [
+pub(super) const NAMES: [&str; 20] = [
     "attach",
     "replace",
     "detach",
@@ -178,4 +232,7 @@ pub(super) const NAMES: [&str; 17] = [
     "begin a reset",
     "end a reset",
     "use DMA",
+    "plug",
+    "map",
+    "unmap",
 ];

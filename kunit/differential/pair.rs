@@ -9,12 +9,9 @@ use super::{
         End, //
     },
     divergence::Divergence,
-    misuse::{
-        Misuse,
-        Slip, //
-    },
     ops::Op,
     rule,
+    Mistake,
     Step,
     DOMAINS, //
 };
@@ -52,7 +49,8 @@ pub(super) enum Next {
 /// What one core did with an operation.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) result: Result,
+    /// With the bytes unmapped.
+    pub(super) result: Result<u64>,
     pub(super) warned: u32,
     pub(super) events: KVec<Event>,
 }
@@ -62,11 +60,11 @@ pub(super) struct Pair {
     pub(super) ours: KBox<dyn Rig>,
     pub(super) kernel: KBox<Kernel>,
     pub(super) model: Model,
-    slip: Option<(Misuse, Slip)>,
+    mistake: Option<Mistake>,
 }
 
 impl Pair {
-    pub(super) fn new(scene: Scene, members: u32, slip: Option<(Misuse, Slip)>) -> Result<Self> {
+    pub(super) fn new(scene: Scene, members: u32, mistake: Option<Mistake>) -> Result<Self> {
         let mut ours = Setting::new(Core::Ours, members).scene(scene).build()?;
         let mut kernel = KBox::new(Kernel::of(members, scene)?, GFP_KERNEL)?;
         for _ in 0..DOMAINS {
@@ -77,7 +75,7 @@ impl Pair {
             ours,
             kernel,
             model: Model::new(members, scene)?,
-            slip,
+            mistake,
         };
         pair.look_home()?;
         Ok(pair)
@@ -104,8 +102,11 @@ impl Pair {
     pub(super) fn step(&mut self, step: Step, warnings: &WarnCounter) -> Outcome<Next> {
         let op = step.op;
         if let Op::Misuse { misuse, how } = op {
-            let slip = self.slip.filter(|(wrong, _)| *wrong == misuse);
-            self.misuse(misuse, how, warnings, slip.map(|(_, slip)| slip))?;
+            let slip = match self.mistake {
+                Some(Mistake::Verdict(wrong, slip)) if wrong == misuse => Some(slip),
+                _ => None,
+            };
+            self.misuse(misuse, how, warnings, slip)?;
             return Ok(Next::GoOn(End::Refused));
         }
         if let Some(rule) = step.rule {
@@ -114,7 +115,10 @@ impl Pair {
         }
         let deferred = self.is_deferred();
         let hits = self.ours.mock().faults().hits();
-        let ours = answer(&mut *self.ours, op, warnings);
+        let mut ours = answer(&mut *self.ours, op, warnings);
+        if let Some(Mistake::Record(distortion)) = self.mistake {
+            distortion.apply(&mut ours.events);
+        }
         let faulted = self.ours.mock().faults().hits() != hits;
         let kernel = answer(&mut *self.kernel, op, warnings);
 

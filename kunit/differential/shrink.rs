@@ -87,7 +87,7 @@ impl Walk {
     /// Does operations again, but for those that nobody may ask for any more.
     fn replay(&self, members: u32, steps: &[Step]) -> Outcome {
         let warnings = WarnCounter::start()?;
-        let mut pair = Pair::new(self.scene, members, self.slip)?;
+        let mut pair = Pair::new(self.scene, members, self.mistake)?;
         for step in steps {
             if !pair.model.permits(step.op) {
                 continue;

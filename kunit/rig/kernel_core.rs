@@ -303,6 +303,29 @@ impl Rig for Kernel {
         }
     }
 
+    fn plug(&mut self, id: u32) -> Result {
+        Kernel::plug(self, id)
+    }
+
+    fn map(&mut self, domain: DomainNo, iova: u64, paddr: u64, size: u64) -> Result {
+        let (iova, size) = (iova.try_into()?, size.try_into()?);
+        self.get(domain)?.map(iova, paddr, size, Prot::RW)
+    }
+
+    fn unmap(&mut self, domain: DomainNo, iova: u64, size: u64) -> u64 {
+        let (Ok(domain), Ok(iova), Ok(size)) = (self.get(domain), iova.try_into(), size.try_into())
+        else {
+            return 0;
+        };
+        // CAST: `usize` is not wider.
+        domain.unmap(iova, size) as u64
+    }
+
+    fn translate(&self, domain: DomainNo, iova: u64) -> Option<u64> {
+        // The core has no other word for nowhere than 0.
+        Some(self.get(domain).ok()?.iova_to_phys(iova)).filter(|paddr| *paddr != 0)
+    }
+
     fn unplug(&mut self, at: u32) -> Result {
         self.endpoints.remove(at as usize).map_err(|_| ENODEV)?;
         Ok(())

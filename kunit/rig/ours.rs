@@ -20,7 +20,8 @@ use crate::{
     iommu::{
         DefaultType,
         Domain,
-        Pasid, //
+        Pasid,
+        Prot, //
     },
     kapi::errno,
     mark,
@@ -193,6 +194,23 @@ impl Rig for Ours {
         if let (Ok(endpoint), Ok(domain)) = (endpoint, self.get(domain)) {
             endpoint.detach_pasid(domain, pasid);
         }
+    }
+
+    fn plug(&mut self, id: u32) -> Result {
+        self.fixture.plug(id)
+    }
+
+    fn map(&mut self, domain: DomainNo, iova: u64, paddr: u64, size: u64) -> Result {
+        self.get(domain)?.map(iova, paddr, size, Prot::RW)
+    }
+
+    fn unmap(&mut self, domain: DomainNo, iova: u64, size: u64) -> u64 {
+        self.get(domain)
+            .map_or(0, |domain| domain.unmap(iova, size))
+    }
+
+    fn translate(&self, domain: DomainNo, iova: u64) -> Option<u64> {
+        self.get(domain).ok()?.iova_to_phys(iova)
     }
 
     fn unplug(&mut self, at: u32) -> Result {

@@ -8,6 +8,8 @@ use crate::{
         PciAddress, //
     },
     differential::{
+        Distortion,
+        Mistake,
         Misuse,
         Slip,
         Walk, //
@@ -40,6 +42,7 @@ kunit_suite! {
     both_cores_agree_for_long: slow;
     comparison_finds_a_defect: each Planting in PLANTINGS;
     difference_is_shrunk_to_its_cause;
+    distorted_record_is_found: each Distorted in DISTORTED;
     wrong_verdict_on_misuse_is_found: each Misjudged in MISJUDGED;
 }
 
@@ -113,6 +116,35 @@ fn difference_is_shrunk_to_its_cause() -> Outcome {
     Ok(())
 }
 
+/// A part of a driver's calls that is recorded as it was not.
+struct Distorted(Distortion);
+
+impl Param for Distorted {
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+const DISTORTED: [Distorted; Distortion::ALL.len()] = {
+    let mut all = [const { Distorted(Distortion::Order) }; Distortion::ALL.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = Distorted(Distortion::ALL[at]);
+        at += 1;
+    }
+    all
+};
+
+fn distorted_record_is_found(distorted: &Distorted) -> Outcome {
+    if distorted.0 == Distortion::Pasid {
+        families::needs_pasids()?;
+    }
+    let mut walk = untranslated(20_000).mistaken(Mistake::Record(distorted.0));
+    let found = quietly(|| walk.explore().is_err());
+    check!(found, "the comparison does not look at it");
+    Ok(())
+}
+
 /// A misuse that is expected to end otherwise than it does.
 struct Misjudged(Misuse);
 
@@ -137,7 +169,7 @@ fn wrong_verdict_on_misuse_is_found(misjudged: &Misjudged) -> Outcome {
         families::needs_pasids()?;
     }
     for slip in [Slip::Errno, Slip::Warns, Slip::Change] {
-        let mut walk = untranslated(20_000).expecting(misjudged.0, slip);
+        let mut walk = untranslated(20_000).mistaken(Mistake::Verdict(misjudged.0, slip));
         let found = quietly(|| walk.explore().is_err());
         check!(found, "a mistake is not found: {slip:?}");
     }
