@@ -13,8 +13,10 @@
 //!
 //! Interleavings, one by one: where each actor is in its steps, which of its stores are not visible
 //! yet (they become so in any order that keeps those to the same word in order, before its next
-//! barrier or submit), and which of its commands are not carried out yet (in any order, before its
-//! wait returns). A firmware call is one step and waits for stores as a barrier does.
+//! barrier or submit), and which of its commands are not carried out yet (before its wait returns,
+//! in any order that the model allows:
+//! [`overtakes`](crate::mock::hw::model::Model::overtakes)). A firmware call is one step and waits
+//! for stores as a barrier does.
 //!
 //! # What is not, and why that is exact
 //!
@@ -34,6 +36,9 @@
 //!   about is aborted by it. This is a choice: hardware that lets it finish and fill would have to
 //!   be waited for in another way, which no driver does. Whether a command covers a read that is
 //!   not complete is decided by all that the entry becomes in the course of the case.
+//! - What a requester keeps itself (ATS) it was told by the IOTLB, as a walk filled it at some time
+//!   and as no command has dropped it since. It uses that for as long as entries that a lookup
+//!   reads let it, whatever the lookup comes to.
 //! - A walk reads page tables at one time. What it would mix when they change meanwhile is what a
 //!   walk before or behind the change comes to, as an edit changes one word that matters. That it
 //!   may go on from a table which it knows is kept as a fact, and matters when the table is freed.

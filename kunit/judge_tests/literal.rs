@@ -3,10 +3,12 @@
 //! The toy again, with every choice of hardware explored one by one: slow, but there is nothing in
 //! it to believe. What DMA can come to must be what the judge says.
 //!
-//! Hardware has, for each entry, a line or none and a read under way or none, and for each tag a
-//! line of the IOTLB or none. It reads a unit, completes a line, fills the IOTLB, and drops any of
-//! these at any time. Requester 0 and the second probe only.
+//! Hardware has, for each entry, a line or none and a read under way or none, for each tag a line
+//! of the IOTLB or none, and what the requester keeps itself or nothing. It reads a unit, completes
+//! a line, fills the IOTLB, gives the requester an answer to keep, and drops any of these at any
+//! time. Requester 0 and the second probe only.
 
+mod hardware;
 mod set;
 
 pub(crate) use self::set::Set;
@@ -15,24 +17,20 @@ use super::toy::{
     Scene,
     PROBED, //
 };
-use crate::{
-    judge::Outcome,
-    mock::hw::{
-        frozen::Change,
-        model::{
-            Command,
-            Fetch,
-            Model,
-            Next,
-            Requester,
-            Words, //
-        },
-        step::{
-            Step,
-            Store, //
-        },
-        Memory, //
+use crate::mock::hw::{
+    frozen::Change,
+    model::{
+        Command,
+        Fetch,
+        Model,
+        Requester,
+        Words, //
     },
+    step::{
+        Step,
+        Store, //
+    },
+    Memory, //
 };
 use kernel::{
     prelude::*,
@@ -58,6 +56,7 @@ struct State {
     lines: [Option<[u64; UNITS]>; SLOTS],
     reads: [[Option<u64>; UNITS]; SLOTS],
     tlb: [Option<u64>; TAGS],
+    kept: Option<u64>,
 }
 
 /// One thing that an actor does.
@@ -122,6 +121,7 @@ impl<'a> Literal<'a> {
             lines: [None; SLOTS],
             reads: [[None; UNITS]; SLOTS],
             tlb: [None; TAGS],
+            kept: None,
         };
         let mut this = Self {
             scene,
@@ -174,10 +174,12 @@ impl<'a> Literal<'a> {
                         }
                     }
                     Some(Act::Step(Step::Submit(command))) if running & bit != 0 => {
-                        let mut new = *state;
-                        self.execute(&mut new, command);
-                        new.running = with(new.running, actor, running & !bit);
-                        self.add(new)?;
+                        if !self.waits_for_a_command(actor, n, running, command) {
+                            let mut new = *state;
+                            self.execute(&mut new, command);
+                            new.running = with(new.running, actor, running & !bit);
+                            self.add(new)?;
+                        }
                     }
                     _ => (),
                 }
@@ -211,6 +213,16 @@ impl<'a> Literal<'a> {
                 let end = |s: &Store| s.at + 8 * u64::from(s.count);
                 let same = other_store.at < end(store) && store.at < end(&other_store);
                 pending & (1 << other) != 0 && same
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether an earlier command that this one must not overtake is not carried out yet.
+    fn waits_for_a_command(&self, actor: usize, n: usize, running: u32, command: Command) -> bool {
+        (0..n).any(|other| match self.act(actor, other) {
+            Some(Act::Step(Step::Submit(earlier))) => {
+                running & (1 << other) != 0 && !self.scene.model.overtakes(command, earlier)
             }
             _ => false,
         })
@@ -286,6 +298,9 @@ impl<'a> Literal<'a> {
                 *line = None;
             }
         }
+        if model.drops_kept(command, WHO, iova) {
+            state.kept = None;
+        }
     }
 
     /// Whether something holds for an entry at some point of the program, in order.
@@ -298,6 +313,7 @@ impl<'a> Literal<'a> {
             lines: [None; SLOTS],
             reads: [[None; UNITS]; SLOTS],
             tlb: [None; TAGS],
+            kept: None,
         };
         for (word, at) in state.words.iter_mut().zip(self.addresses) {
             *word = self.scene.entries.load(at).unwrap_or(0);
@@ -310,131 +326,6 @@ impl<'a> Literal<'a> {
             }
         }
         any
-    }
-
-    /// Everything that hardware can do next.
-    fn hardware(&mut self, state: &State) -> Result {
-        let model = &self.scene.model;
-        let mut read = [Words::default(); 2];
-        let mut depth = 0;
-        loop {
-            match model.next(WHO, read.get(..depth).unwrap_or(&[])) {
-                Next::Fetch(fetch) => {
-                    let slot = self.slot(&fetch);
-                    self.read(state, slot, &fetch)?;
-                    if model.in_order(&fetch)
-                        && !self.is_worth_it(&fetch, &self.load(state, &fetch))
-                    {
-                        // Whoever reads it now knows enough, and keeps nothing.
-                        self.outcomes.add(state.at, Outcome::Aborted)?;
-                    }
-                    let Some(Some(line)) = state.lines.get(slot) else {
-                        // Not this far yet.
-                        break;
-                    };
-                    let mut new = *state;
-                    if let Some(line) = new.lines.get_mut(slot) {
-                        *line = None;
-                    }
-                    self.add(new)?;
-                    if let Some(words) = read.get_mut(depth) {
-                        *words = widened(line);
-                    }
-                    depth += 1;
-                }
-                Next::Abort(_) => {
-                    self.outcomes.add(state.at, Outcome::Aborted)?;
-                    break;
-                }
-                Next::Bypass => {
-                    self.outcomes.add(state.at, Outcome::Untranslated)?;
-                    break;
-                }
-                Next::Translate(by) => {
-                    self.translate(state, &by)?;
-                    break;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether hardware goes on reading an entry that starts like this.
-    fn is_worth_it(&self, fetch: &Fetch, entry: &[u64; UNITS]) -> bool {
-        let [first, _] = *entry;
-        self.scene.model.keeps(fetch, &widened(&[first, 0]))
-    }
-
-    /// Reads a unit, and completes the line.
-    fn read(&mut self, state: &State, slot: usize, fetch: &Fetch) -> Result {
-        let now = self.load(state, fetch);
-        let words = fetch.words as usize;
-        let mut unit = 0;
-        while unit < words {
-            let mut new = *state;
-            let size = fetch.unit as usize;
-            let Some(read) = new.reads.get_mut(slot) else {
-                return Ok(());
-            };
-            if self.scene.model.in_order(fetch) {
-                let begun = read.iter().take(unit).all(Option::is_some);
-                let restarts = unit == 0 && read.iter().any(Option::is_some);
-                let worth_it = unit != 0 || self.is_worth_it(fetch, &now);
-                if !begun || !worth_it || restarts {
-                    unit += size;
-                    continue;
-                }
-            }
-            for (to, from) in read.iter_mut().zip(now).skip(unit).take(size) {
-                *to = Some(from);
-            }
-            let mut line = [0; UNITS];
-            let mut whole = true;
-            for (to, from) in line.iter_mut().zip(*read).take(words) {
-                whole &= from.is_some();
-                *to = from.unwrap_or(0);
-            }
-            if whole {
-                *read = [None; UNITS];
-                if let Some(slot) = new.lines.get_mut(slot) {
-                    *slot = Some(line);
-                }
-            }
-            self.add(new)?;
-            unit += size;
-        }
-        // What is under way can be given up.
-        let mut new = *state;
-        if let Some(read) = new.reads.get_mut(slot) {
-            *read = [None; UNITS];
-        }
-        self.add(new)
-    }
-
-    fn translate(&mut self, state: &State, by: &crate::mock::hw::model::Translation) -> Result {
-        let [_, iova] = PROBED;
-        let changed = usize::from(state.at[1]).min(self.scene.changes.len());
-        let tables = Tables {
-            scene: self.scene,
-            changes: self.scene.changes.get(..changed).unwrap_or(&[]),
-        };
-        let to = self.scene.model.walk(&tables, by, iova, &mut |_| ());
-        let outcome = to.map_or(Outcome::Aborted, Outcome::Reaches);
-        let Some(line) = state.tlb.get(by.tag.0 as usize).copied() else {
-            return Ok(());
-        };
-        match line {
-            Some(to) => self.outcomes.add(state.at, Outcome::Reaches(to))?,
-            None => self.outcomes.add(state.at, outcome)?,
-        }
-        for new_line in [None, to] {
-            let mut new = *state;
-            if let Some(line) = new.tlb.get_mut(by.tag.0 as usize) {
-                *line = new_line;
-            }
-            self.add(new)?;
-        }
-        Ok(())
     }
 }
 

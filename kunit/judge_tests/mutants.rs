@@ -105,7 +105,8 @@ struct Sound<J: Judged> {
     ways: KVec<u64>,
 }
 
-/// Spoils every step of one transition in every way.
+/// Spoils every step of one transition in every way; where endpoints keep translations, those next
+/// to what makes them forget, as the others are spoiled without.
 pub(crate) fn spoil<J: Judged>(recipe: Recipe, visit: &mut VisitMutant<'_>) -> Outcome {
     let mut sound = KVec::new();
     for circumstance in CIRCUMSTANCES {
@@ -132,6 +133,9 @@ pub(crate) fn spoil<J: Judged>(recipe: Recipe, visit: &mut VisitMutant<'_>) -> O
     };
     let steps = &first.recorded.steps;
     for at in 0..steps.len() {
+        if recipe.ats && !is_near_to_forgetting(&first.recorded, at) {
+            continue;
+        }
         for defect in Defect::ALL {
             if defect.spoil(steps, at)?.is_none() {
                 continue;
@@ -147,6 +151,21 @@ pub(crate) fn spoil<J: Judged>(recipe: Recipe, visit: &mut VisitMutant<'_>) -> O
         }
     }
     Ok(())
+}
+
+/// Whether some command makes an endpoint forget within two steps of one.
+fn is_near_to_forgetting<J: Judged>(recorded: &Recorded<J>, at: usize) -> bool {
+    let near = recorded.steps.iter().enumerate();
+    let near = near.filter(|(n, _)| n.abs_diff(at) <= 2);
+    let mut commands = near.filter_map(|(_, step)| match step {
+        Step::Submit(command) => Some(*command),
+        _ => None,
+    });
+    let model = recorded.model();
+    commands.any(|command| {
+        let mut requesters = recorded.requesters();
+        requesters.any(|from| model.drops_kept(command, from, 0))
+    })
 }
 
 fn fate<J: Judged>(sound: &[Sound<J>], at: usize, defect: Defect) -> Outcome<Fate> {
@@ -185,7 +204,10 @@ fn fate<J: Judged>(sound: &[Sound<J>], at: usize, defect: Defect) -> Outcome<Fat
         more_ways |= new_ways.iter().any(|way| ways.binary_search(way).is_err());
         fewer_ways |= ways.iter().any(|way| new_ways.binary_search(way).is_err());
     }
-    Ok(match (defect.excuse(steps, at), more_ways, fewer_ways) {
+    let excuse = sound
+        .first()
+        .and_then(|first| defect.excuse(first.recorded.model(), steps, at));
+    Ok(match (excuse, more_ways, fewer_ways) {
         (Some(reason), _, _) => Fate::Equivalent(reason),
         (None, false, false) => Fate::Equivalent("hardware can read and fill just the same"),
         (None, false, true) => Fate::Equivalent("hardware can read and fill less"),

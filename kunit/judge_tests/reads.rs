@@ -79,6 +79,14 @@ impl<U: Modelled> Model for Reads<U> {
         self.model().drops_tables(command, tag, iova)
     }
 
+    fn ats(&self, from: Requester, read: &[Words]) -> bool {
+        self.model().ats(from, read)
+    }
+
+    fn overtakes(&self, later: Command, earlier: Command) -> bool {
+        self.model().overtakes(later, earlier)
+    }
+
     fn drops_kept(&self, command: Command, from: Requester, iova: u64) -> bool {
         self.model().drops_kept(command, from, iova)
     }

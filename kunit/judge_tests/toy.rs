@@ -3,7 +3,8 @@
 //! The smallest hardware that can go wrong in all ways, with steps written by hand.
 //!
 //! An entry has two words: root and mode, then the tag. With a directory, an entry is found by a
-//! word that points to it.
+//! word that points to it. Next to the mode, an entry says whether the requester may have
+//! translations of its own.
 
 mod scene;
 
@@ -49,6 +50,8 @@ pub(crate) const PROBED: [u64; PROBES] = [0x1000_0000, 0x1000_1000];
 pub(crate) const TRANSLATE: u64 = 1;
 /// Mode of an entry: pass through.
 pub(crate) const BYPASS: u64 = 2;
+/// In an entry, next to any mode: the requester may have translations of its own.
+pub(crate) const ATS: u64 = 4;
 
 /// The hardware.
 pub(crate) struct Toy {
@@ -60,6 +63,8 @@ pub(crate) struct Toy {
     unit: u32,
     /// Entries without a mode are not kept.
     forgets_invalid: bool,
+    /// What a requester keeps is not dropped before what the IOTLB was to drop earlier.
+    has_order: bool,
 }
 
 impl Toy {
@@ -72,12 +77,18 @@ impl Toy {
     pub(crate) fn forgets_invalid(&mut self) {
         self.forgets_invalid = true;
     }
+
+    /// Its queue has an order from now on.
+    pub(crate) fn has_order(&mut self) {
+        self.has_order = true;
+    }
 }
 
 const DROP_ENTRY: u64 = 1;
 const DROP_TAG: u64 = 2;
 const DROP_LINES: u64 = 3;
 const DROP_ENTRY_OF_TAG: u64 = 4;
+const DROP_KEPT: u64 = 5;
 
 /// Hardware forgets the entries of a requester.
 pub(crate) fn drop_entry(id: u64) -> Step {
@@ -97,6 +108,11 @@ pub(crate) fn drop_lines(tag: u64) -> Step {
 /// Hardware forgets entries that hold a tag.
 pub(crate) fn drop_entry_of_tag(tag: u64) -> Step {
     Step::Submit(Command([DROP_ENTRY_OF_TAG, tag]))
+}
+
+/// A requester forgets what it keeps itself.
+pub(crate) fn drop_kept(id: u64) -> Step {
+    Step::Submit(Command([DROP_KEPT, id]))
 }
 
 impl Model for Toy {
@@ -132,12 +148,11 @@ impl Model for Toy {
                 // The upper half is not looked at.
                 tag: Tag(tag & 0xffff_ffff),
                 first: Stage {
-                    root: root & !3,
+                    root: root & !7,
                     levels: 2,
                     format: 0,
                 },
                 second: None,
-                ats: false,
                 marks: false,
             }),
             BYPASS => Next::Bypass,
@@ -185,6 +200,20 @@ impl Model for Toy {
         matches!(command.0, [DROP_TAG, of] if of == tag.0)
     }
 
+    fn ats(&self, _from: Requester, read: &[Words]) -> bool {
+        matches!((self.directory, read), (None, [[first, ..]]) | (_, [_, [first, ..]])
+            if first & ATS != 0)
+    }
+
+    fn drops_kept(&self, command: Command, from: Requester, _iova: u64) -> bool {
+        command.0 == [DROP_KEPT, from.id.into()]
+    }
+
+    fn overtakes(&self, later: Command, earlier: Command) -> bool {
+        let ([later, _], [earlier, _]) = (later.0, earlier.0);
+        !(self.has_order && later == DROP_KEPT && matches!(earlier, DROP_TAG | DROP_LINES))
+    }
+
     fn call(&self, entry: &mut Words, call: Call) -> Called {
         let [root, tag, _] = call.operands;
         let [first, second, ..] = entry;
@@ -205,6 +234,7 @@ impl Model for Toy {
             DROP_ENTRY => write!(f, "drop the entries of {what}"),
             DROP_TAG => write!(f, "drop tag {what}"),
             DROP_LINES => write!(f, "drop lines of tag {what}"),
+            DROP_KEPT => write!(f, "drop what {what} keeps"),
             _ => write!(f, "drop entries with tag {what}"),
         }
     }
@@ -217,7 +247,7 @@ impl Model for Toy {
         let [root, tag, ..] = words;
         match kind {
             0 => write!(f, "pointer {root:#x}"),
-            _ => write!(f, "root {:#x} mode {} tag {tag}", root & !3, root & 3),
+            _ => write!(f, "root {:#x} mode {} tag {tag}", root & !7, root & 7),
         }
     }
 }

@@ -16,11 +16,13 @@ use crate::{
         toy::{
             drop_entry,
             drop_entry_of_tag,
+            drop_kept,
             drop_lines,
             drop_tag,
             root,
             store_at,
             Scene,
+            ATS,
             BYPASS, //
         },
     },
@@ -41,6 +43,11 @@ kunit_suite! {
     dma_comes_to_the_same_as_choice_by_choice: slow;
 }
 
+/// What all entries of a program have besides the mode, as those that it starts with.
+fn ats_of(scene: &Scene) -> u64 {
+    scene.entries.load(scene.word(0)).unwrap_or(0) & ATS
+}
+
 /// One step of a program that makes little sense.
 fn step(scene: &Scene, random: &mut Random) -> Step {
     let entry = if scene.pointer() != 0 && random.chance(50) {
@@ -48,9 +55,13 @@ fn step(scene: &Scene, random: &mut Random) -> Step {
     } else {
         0
     };
-    let first = random.pick([root(1), root(2), root(3), 0, BYPASS]);
+    let mut first = random.pick([root(1), root(2), root(3), 0, BYPASS]);
+    if random.chance(80) {
+        first |= ats_of(scene);
+    }
     let second = random.pick([1, 2, 3]);
     match random.below(12) {
+        _ if ats_of(scene) != 0 && random.chance(15) => drop_kept(0),
         0 | 1 => scene.store(entry, &[first]),
         2 | 3 => scene.store(entry + 1, &[second]),
         4 | 5 => scene.store(entry, &[first, second]),
@@ -69,7 +80,7 @@ fn step(scene: &Scene, random: &mut Random) -> Step {
 fn dma_comes_to_the_same_as_choice_by_choice() -> Outcome {
     let mut random = Random::new(crate::seed());
     let programs = 3 * crate::effort();
-    let (mut compared, mut large, mut outcomes) = (0, 0, 0);
+    let (mut compared, mut large, mut outcomes, mut own) = (0, 0, 0, 0);
     for number in 0..programs {
         let (unit, directory) = random.pick([(1, false), (2, false), (1, true), (2, true)]);
         let mut scene = Scene::new(unit, directory, false)?;
@@ -77,12 +88,25 @@ fn dma_comes_to_the_same_as_choice_by_choice() -> Outcome {
             scene.model.forgets_invalid();
         }
         scene.to(Side::Paging(2));
+        let ats = random.chance(40);
+        if ats {
+            scene.allows_ats();
+            if random.chance(50) {
+                scene.model.has_order();
+            }
+        }
         for _ in 0..random.below(6) {
             let step = step(&scene, &mut random);
             scene.does(&[step])?;
         }
         if random.chance(40) {
-            scene.unmaps(1, &[drop_tag(1), Step::Wait])?;
+            let flush = match (ats, random.below(3)) {
+                (false, _) => [drop_tag(1), Step::Wait, Step::Wait],
+                (true, 0) => [drop_tag(1), drop_kept(0), Step::Wait],
+                (true, 1) => [drop_tag(1), Step::Wait, drop_kept(0)],
+                (true, _) => [drop_kept(0), drop_tag(1), Step::Wait],
+            };
+            scene.unmaps(1, &flush)?;
         }
         let Some(literal) = Literal::explore(&scene)? else {
             large += 1;
@@ -130,11 +154,13 @@ fn dma_comes_to_the_same_as_choice_by_choice() -> Outcome {
             (report.broken, report.blocked)
         );
         compared += 1;
+        own += u32::from(ats);
         outcomes += judged.count();
     }
     note(fmt!(
-        "{compared} programs, {outcomes} outcomes; {large} programs were too large"
+        "{compared} programs, {own} with ATS, {outcomes} outcomes; {large} programs were too large"
     ));
     check!(compared > large, "most programs are too large");
+    check!(own > compared / 4, "there is hardly any ATS");
     Ok(())
 }

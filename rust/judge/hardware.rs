@@ -53,6 +53,8 @@ pub(super) struct End {
     pub(super) watch: usize,
     /// How.
     pub(super) way: Way,
+    /// The requester may have translations of its own by the entries that were read.
+    pub(super) ats: bool,
 }
 
 /// What a command makes hardware forget.
@@ -100,25 +102,22 @@ impl<'a> Hardware<'a> {
             .filter_map(|n| Some((n, self.ends.get(n).copied()?)))
     }
 
-    /// How a lookup with an end of that number ends.
-    pub(super) fn end_of(&self, number: usize) -> Option<Way> {
-        Some(self.ends.get(number)?.way)
+    /// The end of that number.
+    pub(super) fn end_of(&self, number: usize) -> Option<End> {
+        self.ends.get(number).copied()
     }
 
     /// A number for each way in which lookups were seen to end and for each line of the IOTLB that
     /// came up, in ascending order.
     pub(super) fn ways(&self) -> Result<KVec<u64>> {
         let mut ways = KVec::new();
-        for End { watch, way } in &self.ends {
-            if matches!(way, Way::Translate(by) if by.ats) {
-                // Whoever may keep translations need not.
-                ways.push(
-                    hash(&[*watch as u64, number_of(way, false)], &[]),
-                    GFP_KERNEL,
-                )?;
+        for End { watch, way, ats } in &self.ends {
+            let watch = *watch as u64;
+            ways.push(hash(&[watch, number_of(way)], &[]), GFP_KERNEL)?;
+            if *ats {
+                // Whoever may use what it keeps, which has numbers of its own, need not.
+                ways.push(hash(&[7, watch], &[]), GFP_KERNEL)?;
             }
-            let number = number_of(way, true);
-            ways.push(hash(&[*watch as u64, number], &[]), GFP_KERNEL)?;
         }
         for number in 0..self.known.count() {
             match self.known.get(number) {
@@ -137,8 +136,7 @@ impl<'a> Hardware<'a> {
         Ok(ways)
     }
 
-    fn end(&mut self, watch: usize, way: Way) -> Go<usize> {
-        let end = End { watch, way };
+    fn end(&mut self, end: End) -> Go<usize> {
         if let Some(number) = self.ends.iter().position(|e| *e == end) {
             return Ok(number);
         }
@@ -163,7 +161,43 @@ impl<'a> Hardware<'a> {
                 all = all.or(&walk.facts);
             }
         }
-        Ok((all, ends))
+        let mut kept = Facts::EMPTY;
+        for number in ends.iter() {
+            kept = kept.or(&self.answers(number, &all)?);
+        }
+        Ok((all.or(&kept), ends))
+    }
+
+    /// What a requester can get to keep by a lookup with the end of that number: it is answered by
+    /// the IOTLB, in which there may be what a walk has found now, or what was found before.
+    fn answers(&mut self, end: usize, facts: &Facts) -> Go<Facts> {
+        let mut kept = Facts::EMPTY;
+        let Some(&End { watch, way, .. }) = self.ends.get(end).filter(|end| end.ats) else {
+            return Ok(kept);
+        };
+        let mut answers = KVec::new();
+        match way {
+            Way::Translate(by) => {
+                for (_, fact) in self.known.of(facts) {
+                    match *fact {
+                        Fact::Translation { tag, probe, to } if tag == by.tag => {
+                            answers.push((probe, to), GFP_KERNEL)?;
+                        }
+                        _ => (),
+                    }
+                }
+            }
+            Way::Bypass => {
+                for (probe, iova) in (0..).zip(self.case.probes) {
+                    answers.push((probe, iova), GFP_KERNEL)?;
+                }
+            }
+            Way::Abort(_) | Way::Wild => (),
+        }
+        for (probe, to) in answers {
+            kept.add(self.known.number(Fact::Kept { watch, probe, to })?);
+        }
+        Ok(kept)
     }
 
     /// All whole lines of an entry that can be put together of facts.
@@ -348,14 +382,13 @@ impl<'a> Hardware<'a> {
     }
 }
 
-/// A number for how a lookup ends; with or without what says that translations may be kept.
-fn number_of(way: &Way, kept: bool) -> u64 {
+/// A number for how a lookup ends.
+fn number_of(way: &Way) -> u64 {
     match way {
         Way::Translate(by) => {
             let stage = |s: &Stage| hash(&[s.root, s.levels.into(), s.format.into()], &[]);
             let second = by.second.as_ref().map_or(0, stage);
-            let ats = by.ats && kept;
-            hash(&[4, by.tag.0, stage(&by.first), second, ats.into()], &[])
+            hash(&[4, by.tag.0, stage(&by.first), second], &[])
         }
         Way::Bypass => 3,
         Way::Wild => 2,

@@ -6,10 +6,13 @@
 //! right list is spoiled in every way that applies, and each of the lists that come out is either
 //! told from the right one or is as good, for a reason that can be named.
 
-use crate::mock::hw::step::{
-    Note,
-    Step,
-    Store, //
+use crate::mock::hw::{
+    model::Model,
+    step::{
+        Note,
+        Step,
+        Store, //
+    },
 };
 use kernel::prelude::*;
 
@@ -123,8 +126,14 @@ impl Defect {
         Ok(Some(spoiled))
     }
 
-    /// Why the spoiled list is as good as the right one, where that can be seen from the list.
-    pub(crate) fn excuse(self, steps: &[Step], at: usize) -> Option<&'static str> {
+    /// Why the spoiled list is as good as the right one on a model, where that can be seen from the
+    /// list.
+    pub(crate) fn excuse(
+        self,
+        model: &dyn Model,
+        steps: &[Step],
+        at: usize,
+    ) -> Option<&'static str> {
         let step = steps.get(at)?;
         let next = steps.get(at + 1);
         match (self, step) {
@@ -138,9 +147,12 @@ impl Defect {
             (Self::Swap, Step::Note(_)) if matches!(next, Some(Step::Note(_))) => {
                 Some("books are written in another order")
             }
-            (Self::Swap, Step::Submit(_)) if matches!(next, Some(Step::Submit(_))) => {
-                Some("commands of one batch are carried out in any order")
-            }
+            (Self::Swap, Step::Submit(a)) => match next {
+                Some(Step::Submit(b)) if model.overtakes(*b, *a) && model.overtakes(*a, *b) => {
+                    Some("commands of one batch are carried out in any order")
+                }
+                _ => None,
+            },
             (Self::Swap, Step::Store(a)) => match next {
                 Some(Step::Store(b)) if !overlap(a, b) => {
                     Some("stores without a barrier between them become visible in any order")

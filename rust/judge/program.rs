@@ -11,6 +11,7 @@ use crate::mock::hw::{
         Answer,
         Call,
         Command,
+        Model,
         Tag, //
     },
     step::{
@@ -42,8 +43,13 @@ pub(super) enum Act {
     },
     /// Waits until its stores are visible.
     Barrier,
-    /// The same, then submits; `bit` is its own among those that may be under way.
-    Submit { command: Command, bit: u32 },
+    /// The same, then submits; `bit` is its own among those that may be under way, `after` those
+    /// that are carried out before it.
+    Submit {
+        command: Command,
+        bit: u32,
+        after: u32,
+    },
     /// Waits until its commands are carried out.
     Wait,
     /// Calls firmware.
@@ -130,11 +136,16 @@ impl Program {
         })?
     }
 
-    /// The command that has a bit among those submitted last before `at`.
-    pub(super) fn command(&self, at: u8, wanted: u32) -> Option<Command> {
+    /// The command that has a bit among those submitted last before `at`, and those that are
+    /// carried out before it.
+    pub(super) fn command(&self, at: u8, wanted: u32) -> Option<(Command, u32)> {
         let before = self.acts.get(..usize::from(at))?;
         before.iter().rev().find_map(|act| match act {
-            Act::Submit { command, bit } if *bit == wanted => Some(*command),
+            Act::Submit {
+                command,
+                bit,
+                after,
+            } if *bit == wanted => Some((*command, *after)),
             _ => None,
         })
     }
@@ -148,12 +159,14 @@ impl Program {
     /// Adds recorded steps. `Ok(false)`: they are too many.
     fn load(
         &mut self,
+        model: &dyn Model,
         steps: &[Step],
         others: &[Step],
         keep: impl Fn(&Note) -> bool,
     ) -> Result<bool> {
         let (mut stores, mut commands) = (0, 0);
         let mut epoch = self.acts.len();
+        let mut batch = epoch;
         for step in steps {
             let act = match *step {
                 Step::Store(store) => {
@@ -175,10 +188,15 @@ impl Program {
                 Step::Submit(command) => {
                     let bit = 1u32.checked_shl(commands).unwrap_or(0);
                     commands += 1;
-                    Act::Submit { command, bit }
+                    Act::Submit {
+                        command,
+                        bit,
+                        after: self.before(model, batch, command),
+                    }
                 }
                 Step::Wait => {
                     commands = 0;
+                    batch = self.acts.len() + 1;
                     Act::Wait
                 }
                 Step::Call(call, answer) => Act::Call(call, answer),
@@ -197,6 +215,18 @@ impl Program {
         Ok(true)
     }
 
+    /// Bits of the commands from `batch` on that a new one must not overtake.
+    fn before(&self, model: &dyn Model, batch: usize, new: Command) -> u32 {
+        let mut bits = 0;
+        for act in self.acts.get(batch..).unwrap_or(&[]) {
+            match act {
+                Act::Submit { command, bit, .. } if !model.overtakes(new, *command) => bits |= bit,
+                _ => (),
+            }
+        }
+        bits
+    }
+
     /// Bits of the stores from `epoch` on that write some of the same words.
     fn overlapping(&self, epoch: usize, new: &Store) -> u32 {
         let mut bits = 0;
@@ -209,7 +239,7 @@ impl Program {
         bits
     }
 
-    fn load_edit(&mut self, edit: &Edit<'_>) -> Result<bool> {
+    fn load_edit(&mut self, model: &dyn Model, edit: &Edit<'_>) -> Result<bool> {
         for n in 0..edit.changes.len() {
             self.push(Act::Change)?;
             if let Some(changed) = self.changed.last_mut() {
@@ -221,10 +251,10 @@ impl Program {
         if let Some(changed) = self.changed.last_mut() {
             *changed = edit.changes.len() as u8;
         }
-        let mut fits = self.load(edit.listed, &[], |_| false)?;
+        let mut fits = self.load(model, edit.listed, &[], |_| false)?;
         self.push(Act::Finish)?;
         let otherwise = self.end();
-        fits &= self.load(edit.unlisted, &[], |_| false)?;
+        fits &= self.load(model, edit.unlisted, &[], |_| false)?;
         if let Some(act) = self.acts.get_mut(read) {
             *act = Act::Read { otherwise };
         }
@@ -257,19 +287,20 @@ impl Programs {
         let edited = case.edit.as_ref().map(|edit| edit.space);
         let first = case.watches.first().map(|watch| watch.requester);
         let mut transition = Program::new();
-        let mut fits = transition.load(case.transition, case.writer, |note| match note {
+        let keep = |note: &Note| match note {
             // Only who changes a mapping reads a list.
             Note::Listed(space, requester) | Note::Unlisted(space, requester) => {
                 Some(*space) == edited && Some(*requester) == first
             }
             _ => true,
-        })?;
+        };
+        let mut fits = transition.load(case.model, case.transition, case.writer, keep)?;
         let mut editor = Program::new();
         if let Some(edit) = &case.edit {
-            fits &= edit.changes.len() < 100 && editor.load_edit(edit)?;
+            fits &= edit.changes.len() < 100 && editor.load_edit(case.model, edit)?;
         }
         let mut writer = Program::new();
-        fits &= writer.load(case.writer, case.transition, |_| false)?;
+        fits &= writer.load(case.model, case.writer, case.transition, |_| false)?;
         if !fits || editor.acts.len() >= 250 || case.spaces.len() > 31 {
             return Ok(Err(TOO_LONG));
         }

@@ -123,7 +123,10 @@ impl Programs {
                 }
             }
             for bit in bits(place.running) {
-                visit(Event::Execute(name, bit))?;
+                let after = actor.command(place.at, bit).map_or(0, |(_, after)| after);
+                if after & place.running == 0 {
+                    visit(Event::Execute(name, bit))?;
+                }
             }
             if actor.act(place.at).is_some_and(|act| place.can_go(act)) {
                 visit(Event::Step(name))?;
@@ -201,7 +204,7 @@ impl Programs {
             }
             Event::Execute(_, bit) => {
                 new.control.place_mut(n).running &= !bit;
-                if let Some(command) = actor.command(at, bit) {
+                if let Some((command, _)) = actor.command(at, bit) {
                     new.facts = hardware.execute(command, &new.facts)?;
                 }
             }

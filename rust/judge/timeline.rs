@@ -153,7 +153,7 @@ impl Explorer<'_> {
             Some(Event::Execute(actor, bit)) => {
                 let at = before.map_or(0, |b| b.state.control.place(actor.into()).at);
                 let program = self.programs.actors.get(usize::from(actor));
-                if let Some(command) = program.and_then(|p| p.command(at, bit)) {
+                if let Some((command, _)) = program.and_then(|p| p.command(at, bit)) {
                     let line = Line::of(fmt!("carries out {}", Doing::Command(model, command)));
                     sink(fmt!("{:52}| {}", "", line.text()));
                 }

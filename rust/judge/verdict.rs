@@ -235,22 +235,24 @@ impl Moment<'_> {
                                 {
                                     access(Outcome::Wild, Some(line));
                                 }
-                                Fact::Kept {
-                                    watch,
-                                    probe: p,
-                                    to,
-                                } if by.ats
-                                    && watch == end.watch
-                                    && usize::from(p) == probe
-                                    && reached.to != Some(to) =>
-                                {
-                                    access(Outcome::Reaches(to), Some(line));
-                                }
                                 _ => (),
                             }
                         }
                     }
                     (Way::Wild | Way::Translate(_), _) => access(Outcome::Wild, None),
+                }
+                // What the requester keeps itself is not looked up again.
+                for (line, fact) in hardware.known.of(self.facts).filter(|_| end.ats) {
+                    match *fact {
+                        Fact::Kept {
+                            watch,
+                            probe: p,
+                            to,
+                        } if watch == end.watch && usize::from(p) == probe => {
+                            access(Outcome::Reaches(to), Some(line));
+                        }
+                        _ => (),
+                    }
                 }
             }
         }

@@ -4,6 +4,7 @@
 
 use super::{
     Toy,
+    ATS,
     PROBED,
     TRANSLATE, //
 };
@@ -107,6 +108,7 @@ impl Scene {
                 entries: at,
                 unit,
                 forgets_invalid: false,
+                has_order: false,
             },
             entries,
             spaces: KVec::new(),
@@ -140,6 +142,14 @@ impl Scene {
             new,
         };
         Ok(self.watches.push(watch, GFP_KERNEL)?)
+    }
+
+    /// Lets requester 0 have translations of its own, by its entry at the start.
+    pub(crate) fn allows_ats(&mut self) {
+        let at = self.word(0);
+        if let Some([first, ..]) = self.entries.slice_mut(at, 1) {
+            *first |= ATS;
+        }
     }
 
     /// Lets requester 0 end elsewhere.

@@ -53,7 +53,6 @@ fn walk(tables: &Frozen, levels: u32, format: u8, iova: u64) -> Option<u64> {
             format,
         },
         second: None,
-        ats: false,
         marks: false,
     };
     REGISTERS.walk(tables, &by, iova, &mut |_| ())

@@ -90,7 +90,6 @@ fn walk(hand: &Hand, root: u64, levels: u32, iova: u64) -> Result<Option<u64>> {
             format,
         },
         second: None,
-        ats: false,
         marks: false,
     };
     Ok(model.walk(hand, &by, iova, &mut |_| ()))

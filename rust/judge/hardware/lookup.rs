@@ -21,6 +21,7 @@ use super::{
             Stop, //
         },
     },
+    End,
     Hardware, //
 };
 use crate::mock::hw::model::{
@@ -183,7 +184,8 @@ impl Hardware<'_> {
                     }
                 }
             };
-            let number = self.end(watch, way)?;
+            let ats = way != Way::Wild && self.case.model.ats(from, lookup.read());
+            let number = self.end(End { watch, way, ats })?;
             if !visit(&lookup, number) {
                 return Ok(());
             }

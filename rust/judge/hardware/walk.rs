@@ -78,8 +78,8 @@ impl Hardware<'_> {
     /// accesses are translated.
     pub(in super::super) fn walk(&mut self, end: usize, changed: usize) -> Go<Option<Walk>> {
         let Some(&End {
-            watch,
             way: Way::Translate(by),
+            ..
         }) = self.ends.get(end)
         else {
             return Ok(None);
@@ -109,10 +109,6 @@ impl Hardware<'_> {
             if let Some(to) = reached.to {
                 let fact = Fact::Translation { tag, probe, to };
                 walk.facts.add(self.known.number(fact)?);
-                if by.ats {
-                    let fact = Fact::Kept { watch, probe, to };
-                    walk.facts.add(self.known.number(fact)?);
-                }
             }
             for group in (0..32u8).filter(|g| groups & 1 << g != 0) {
                 let fact = Fact::Tables { tag, probe, group };

@@ -68,22 +68,57 @@ impl Explorer<'_> {
     /// What hardware had read when it got hold of a line of the IOTLB or of tables.
     fn cause_of(&mut self, fact: usize, state: &State) -> Go<KVec<usize>> {
         let (tag, probe, to) = match self.hardware.known.get(fact) {
-            Some(Fact::Translation { tag, probe, to }) => (Some(*tag), *probe, Some(*to)),
-            Some(Fact::Tables { tag, probe, .. }) => (Some(*tag), *probe, None),
-            Some(Fact::Kept { probe, to, .. }) => (None, *probe, Some(*to)),
+            Some(Fact::Translation { tag, probe, to }) => (*tag, *probe, Some(*to)),
+            Some(Fact::Tables { tag, probe, .. }) => (*tag, *probe, None),
+            Some(Fact::Kept { watch, probe, to }) => {
+                return self.answer_of((*watch, *probe, *to), state);
+            }
             _ => return Ok(KVec::new()),
         };
         let changed = self.programs.changed(&state.control);
         let ends = self.ends(state)?;
         for number in ends.iter() {
-            let by = self.hardware.end_of(number);
-            let tagged =
-                matches!(by, Some(Way::Translate(by)) if tag.is_none_or(|tag| by.tag == tag));
+            let by = self.hardware.end_of(number).map(|end| end.way);
+            let tagged = matches!(by, Some(Way::Translate(by)) if by.tag == tag);
             let walk = self.hardware.walk(number, changed)?.filter(|_| tagged);
             let reached = walk.and_then(|walk| walk.probes.get(usize::from(probe)).copied());
             if reached.is_some_and(|reached| to.is_none() || reached.to == to) {
                 return self.read_for(number, state);
             }
+        }
+        Ok(KVec::new())
+    }
+
+    /// What a requester got to keep something by: entries, and a line of the IOTLB.
+    fn answer_of(&mut self, kept: (usize, u8, u64), state: &State) -> Go<KVec<usize>> {
+        let (watch, probe, to) = kept;
+        let iova = self.hardware.case.probes.get(usize::from(probe)).copied();
+        let ends = self.ends(state)?;
+        for number in ends.iter() {
+            let Some(end) = self.hardware.end_of(number) else {
+                continue;
+            };
+            if end.watch != watch || !end.ats {
+                continue;
+            }
+            let line = match end.way {
+                Way::Bypass if iova == Some(to) => None,
+                Way::Translate(by) => {
+                    let tag = by.tag;
+                    let line = Fact::Translation { tag, probe, to };
+                    let mut lines = self.hardware.known.of(&state.facts);
+                    match lines.find(|(_, fact)| **fact == line) {
+                        Some((number, _)) => Some(number),
+                        None => continue,
+                    }
+                }
+                _ => continue,
+            };
+            let mut cause = self.read_for(number, state)?;
+            if let Some(line) = line {
+                cause.push(line, GFP_KERNEL)?;
+            }
+            return Ok(cause);
         }
         Ok(KVec::new())
     }

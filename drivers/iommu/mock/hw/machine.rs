@@ -301,28 +301,26 @@ impl<M: Model> Machine<M> {
         if self.overdue.xchg(0, Full) != 0 {
             state.caches.forget_translations();
         }
-        match look_up(&self.model, state, from, true) {
-            Next::Translate(by) => {
-                let kept = || state.caches.kept(from, iova, access);
-                if let Some(to) = by.ats.then(kept).flatten() {
-                    return Reach::Memory(to);
-                }
-                let reach = translate(&self.model, state, &by, iova, access);
-                if let (true, Reach::Memory(to)) = (by.ats, reach) {
-                    let writes = access == Access::Write;
-                    state.caches.keep(from, iova, to, writes);
-                }
-                reach
-            }
+        let (next, ats) = look_up(&self.model, state, from, true);
+        let kept = || state.caches.kept(from, iova, access);
+        if let Some(to) = ats.then(kept).flatten() {
+            return Reach::Memory(to);
+        }
+        let reach = match next {
+            Next::Translate(by) => translate(&self.model, state, &by, iova, access),
             Next::Bypass => Reach::Memory(iova),
             Next::Abort(_) | Next::Fetch(_) => Reach::Aborted,
+        };
+        if let (true, Reach::Memory(to)) = (ats, reach) {
+            state.caches.keep(from, iova, to, access == Access::Write);
         }
+        reach
     }
 
     /// How an access would be translated by the entries as they are in memory, whatever caches
     /// hold. Never [`Next::Fetch`].
     pub(crate) fn look_up(&self, from: Requester) -> Next {
-        look_up(&self.model, &mut self.state.lock(), from, false)
+        look_up(&self.model, &mut self.state.lock(), from, false).0
     }
 
     /// Writes steps down from now on.
@@ -447,12 +445,14 @@ impl State {
     }
 }
 
-fn look_up(model: &dyn Model, state: &mut State, from: Requester, live: bool) -> Next {
+/// How a lookup ends, and whether the requester may have translations of its own.
+fn look_up(model: &dyn Model, state: &mut State, from: Requester, live: bool) -> (Next, bool) {
     let mut read = [Words::default(); DEPTH];
     for depth in 0..=DEPTH {
-        let fetch = match model.next(from, read.get(..depth).unwrap_or(&[])) {
+        let so_far = read.get(..depth).unwrap_or(&[]);
+        let fetch = match model.next(from, so_far) {
             Next::Fetch(fetch) => fetch,
-            end => return end,
+            end => return (end, model.ats(from, so_far)),
         };
         let cached = match live {
             true => state.caches.entry(from, &fetch),
@@ -462,7 +462,7 @@ fn look_up(model: &dyn Model, state: &mut State, from: Requester, live: bool) ->
             Some(words) => words,
             None => {
                 state.counts.wild += 1;
-                return Next::Abort("no such table");
+                return (Next::Abort("no such table"), false);
             }
         };
         if live && cached.is_none() && fetch.cached && model.keeps(&fetch, &words) {
@@ -470,8 +470,8 @@ fn look_up(model: &dyn Model, state: &mut State, from: Requester, live: bool) ->
         }
         match read.get_mut(depth) {
             Some(slot) => *slot = words,
-            None => return Next::Abort("too deep"),
+            None => return (Next::Abort("too deep"), false),
         }
     }
-    Next::Abort("too deep")
+    (Next::Abort("too deep"), false)
 }

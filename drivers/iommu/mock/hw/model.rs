@@ -70,8 +70,6 @@ pub(crate) struct Translation {
     pub(crate) first: Stage,
     /// What translates the results of the first stage, and the addresses of its tables.
     pub(crate) second: Option<Stage>,
-    /// The requester may ask for translations and keep them (ATS).
-    pub(crate) ats: bool,
     /// Hardware marks in page tables what is written.
     pub(crate) marks: bool,
 }
@@ -159,9 +157,23 @@ pub(crate) trait Model: Send + Sync + 'static {
     /// Whether a command makes hardware forget which tables it went through under a tag.
     fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool;
 
+    /// Whether the entries that a lookup has read let the requester have a translation of its own
+    /// (ATS): it may use what it keeps, whatever the lookup ended with, and may ask for more where
+    /// it did not end in an abort. `read` is all that was read, first entry first.
+    fn ats(&self, _from: Requester, _read: &[Words]) -> bool {
+        false
+    }
+
     /// Whether a command makes a requester forget what it keeps of `iova` itself (ATS).
     fn drops_kept(&self, _command: Command, _from: Requester, _iova: u64) -> bool {
         false
+    }
+
+    /// Whether hardware may carry a command out before one that the same actor submitted earlier.
+    /// By default a queue has no order but for waits. Nothing is ever said of the commands of two
+    /// actors.
+    fn overtakes(&self, _later: Command, _earlier: Command) -> bool {
+        true
     }
 
     /// Whether an aborted access stops the requester until somebody resets it, so that to block DMA

@@ -174,7 +174,6 @@ impl Model for Zpci {
                         format: 0,
                     },
                     second: None,
-                    ats: false,
                     marks: false,
                 }),
                 None => Next::Abort("reserved designation type"),

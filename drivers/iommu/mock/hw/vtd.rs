@@ -188,7 +188,6 @@ fn by_context(from: Requester, words: &Words) -> Next {
             format: SECOND,
         },
         second: None,
-        ats: false,
         marks: false,
     })
 }
@@ -228,7 +227,6 @@ fn by_pasid(from: Requester, words: &Words) -> Next {
         tag: key.tag(),
         first,
         second,
-        ats: false,
         marks: SSADE.get(words) != 0,
     })
 }

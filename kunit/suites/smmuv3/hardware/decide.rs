@@ -222,9 +222,6 @@ fn an_entry_says_what_becomes_of_an_access(decision: &Decision) -> Outcome {
         next = MODEL.next(from, &[ste, cd]);
     }
     let second = geometry::stage2(&ste);
-    // EATS: full.
-    let [_, ste1, ..] = ste;
-    let ats = (ste1 >> 28) & 3 == 1;
     let expected = match decision.fate {
         Fate::Aborted(why) => Next::Abort(why),
         Fate::Bypassed => Next::Bypass,
@@ -236,18 +233,23 @@ fn an_entry_says_what_becomes_of_an_access(decision: &Decision) -> Outcome {
                 format: 16,
             },
             second: second.filter(|_| both),
-            ats,
             marks: false,
         }),
         Fate::Stage2(vmid) => Next::Translate(Translation {
             tag: tag::stage2(vmid),
             first: second.ok_or(EINVAL)?,
             second: None,
-            ats,
             marks: false,
         }),
     };
     check_eq!(next, expected);
+    // An access that is translated already: EATS is full, in an STE that is legal, with a stage.
+    let [ste0, ste1, ste2, ..] = ste;
+    let stages = (ste0 >> 1) & 7;
+    let legal = stages & 2 == 0 || (second.is_some() && ste2 >> 57 & 1 == 0);
+    let ats = ste0 & 1 == 1 && stages > 4 && (ste1 >> 28) & 3 == 1 && legal;
+    check_eq!(MODEL.ats(from, &[ste, cd]), ats);
+    check_eq!(MODEL.ats(from, &[ste]), ats);
     let stray = Requester { id: 8, pasid: None };
     check_eq!(MODEL.next(stray, &[]), Next::Abort("C_BAD_STREAMID"));
     Ok(())

@@ -102,7 +102,6 @@ fn agrees<F: Format>(is_stage2: bool) -> Outcome {
             tag: tag::stage2(1),
             first: tables.stage(is_stage2),
             second: None,
-            ats: false,
             marks: false,
         };
         let mut found = 0;
@@ -191,7 +190,6 @@ fn stage_2_translates_the_tables_of_stage_1() -> Outcome {
         tag: tag::stage1(1, 1),
         first: first.stage(false),
         second: Some(second.stage(true)),
-        ats: false,
         marks: false,
     };
     let both = Both(first, second);

@@ -69,7 +69,6 @@ pub(super) fn next(registers: &AmdVi, from: Requester, read: &[Words]) -> Next {
                 tag: tag::host(domain(&entry)),
                 first,
                 second: None,
-                ats: false,
                 marks: marks(&entry),
             }),
             Err(()) => Next::Abort("Mode is reserved"),
@@ -140,7 +139,6 @@ fn guest(registers: &AmdVi, entry: &Dte, pasid: u32, format: u8, read: &[Words])
             format,
         },
         second,
-        ats: false,
         marks: marks(entry),
     })
 }

@@ -186,9 +186,10 @@ impl Caches {
         self.kept.retain(|line| line.from.id != id);
     }
 
-    /// Forgets all translations.
+    /// Forgets all translations, those that requesters keep included.
     pub(super) fn forget_translations(&mut self) {
         self.lines.clear();
+        self.kept.clear();
     }
 
     /// Lines of the IOTLB: tag, address, where to.

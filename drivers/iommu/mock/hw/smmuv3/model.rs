@@ -138,7 +138,6 @@ fn stage2_of(ste: &Words) -> Option<Translation> {
         tag: tag::stage2(ste::S2VMID.get(ste) as u16),
         first: geometry::stage2(ste)?,
         second: None,
-        ats: ste::EATS.get(ste) == eats::TRANS,
         marks: false,
     })
 }
@@ -162,7 +161,6 @@ fn by_cd(ste: &Words, cd: &Words) -> Next {
         tag: tag::stage1(ste::S2VMID.get(ste) as u16, cd::ASID.get(cd) as u16),
         first,
         second,
-        ats: ste::EATS.get(ste) == eats::TRANS,
         marks: cd::HA.is_set(cd) && cd::HD.is_set(cd),
     })
 }
@@ -219,6 +217,20 @@ impl Model for Smmuv3 {
 
     fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool {
         command::drops_tables(command, tag, iova)
+    }
+
+    fn ats(&self, _from: Requester, read: &[Words]) -> bool {
+        // Nobody reads a CD for an access that is translated already.
+        let Some(ste) = read.first().filter(|ste| ste::V.is_set(*ste)) else {
+            return false;
+        };
+        let config = ste::CONFIG.get(ste);
+        let translates = config & config::PASSES != 0
+            && match config & config::STAGE2 {
+                0 => config & config::STAGE1 != 0,
+                _ => stage2_of(ste).is_some(),
+            };
+        translates && ste::EATS.get(ste) == eats::TRANS
     }
 
     fn drops_kept(&self, command: Command, from: Requester, iova: u64) -> bool {
