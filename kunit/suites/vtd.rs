@@ -13,6 +13,7 @@ use crate::{
     mock::{
         hw::vtd::{
             Mode,
+            Order,
             Registers, //
         },
         unit::Unit,
@@ -28,6 +29,7 @@ const fn registers(mode: Mode, caching_mode: bool) -> Registers {
         root: 0x10_0000,
         fetch_unit: 2,
         caching_mode,
+        order: Order::Linux,
     }
 }
 
@@ -36,6 +38,8 @@ pub(super) struct Setting {
     protocol: u32,
     fetch_unit: u32,
     caching_mode: bool,
+    /// Endpoints have device-TLBs.
+    ats: bool,
 }
 
 impl Setting {
@@ -44,6 +48,15 @@ impl Setting {
             protocol,
             fetch_unit,
             caching_mode,
+            ats: false,
+        }
+    }
+
+    /// Ordinary hardware with endpoints that have device-TLBs.
+    const fn ats(protocol: u32) -> Self {
+        Self {
+            ats: true,
+            ..Self::new(protocol, 2, false)
         }
     }
 
@@ -57,15 +70,16 @@ impl kunit::Param for Setting {
         let names = <VtdUnit as Unit>::PROTOCOLS;
         let name = names.get(self.protocol as usize).copied().unwrap_or("?");
         let (unit, cm) = (self.fetch_unit * 64, u32::from(self.caching_mode));
-        write!(f, "{name}, {unit} bits, CM {cm}")
+        let ats = if self.ats { ", ATS" } else { "" };
+        write!(f, "{name}, {unit} bits, CM {cm}{ats}")
     }
 }
 
 /// The first protocol for legacy mode.
 const LEGACY: u32 = 4;
 
-/// Every protocol, on ordinary hardware and on such as caches what is not present.
-pub(super) const SETTINGS: [Setting; 14] = [
+/// Every protocol, on ordinary hardware, on such as caches what is not present, and with ATS.
+pub(super) const SETTINGS: [Setting; 20] = [
     Setting::new(0, 2, false),
     Setting::new(1, 2, false),
     Setting::new(2, 2, false),
@@ -80,4 +94,10 @@ pub(super) const SETTINGS: [Setting; 14] = [
     Setting::new(5, 2, true),
     Setting::new(0, 1, false),
     Setting::new(0, 8, false),
+    Setting::ats(0),
+    Setting::ats(1),
+    Setting::ats(2),
+    Setting::ats(3),
+    Setting::ats(4),
+    Setting::ats(5),
 ];

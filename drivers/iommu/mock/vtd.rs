@@ -5,7 +5,7 @@
 //! Domains have page tables of the second stage, those that can be attached to PASIDs of the first.
 //! Linux prefers the first stage for all where hardware has both; this way each is in use.
 //!
-//! There is no ATS, so that nothing is ever flushed from a device-TLB.
+//! An endpoint that is resettable has a device-TLB (ATS), which is in use from the start.
 
 mod change;
 mod dids;
@@ -31,6 +31,7 @@ use self::{
         Through, //
     },
     protocol::Protocol,
+    space::Entry,
     tables::Tables, //
 };
 use super::{
@@ -50,6 +51,7 @@ use super::{
         step::Note,
         vtd::{
             Mode,
+            Order,
             Registers,
             RID_PASID, //
         },
@@ -90,6 +92,8 @@ pub(crate) struct Hardware {
     pub(crate) fetch_unit: u32,
     /// See [`Registers::caching_mode`].
     pub(crate) caching_mode: bool,
+    /// See [`Registers::order`].
+    pub(crate) order: Order,
 }
 
 impl Default for Hardware {
@@ -98,6 +102,7 @@ impl Default for Hardware {
         Self {
             fetch_unit: 2,
             caching_mode: false,
+            order: Order::Linux,
         }
     }
 }
@@ -129,6 +134,7 @@ impl VtdUnit {
             root: 0,
             fetch_unit: hardware.fetch_unit,
             caching_mode: hardware.caching_mode,
+            order: hardware.order,
         };
         let dmar = Arc::pin_init(Dmar::new(registers), GFP_KERNEL)?;
         let former = match endpoints.iter().any(|endpoint| endpoint.deferred) {
@@ -246,6 +252,7 @@ impl VtdUnit {
         (self.protocol.update)(&Change {
             dmar,
             who: function.requester(pasid),
+            ats: function.ats,
             at,
             from: &from,
             to,
@@ -255,7 +262,11 @@ impl VtdUnit {
             from.leave(at);
         }
         if let Target::Paging(to) = to {
-            to.enter(at, number);
+            to.enter(Entry {
+                at,
+                pasid: number,
+                device: function.ats.then_some(function.sid),
+            });
         }
         books.set(pasid, to.clone());
         Ok(())

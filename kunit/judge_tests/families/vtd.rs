@@ -56,8 +56,10 @@ fn is_of_one_stage(from: End, to: End) -> bool {
 /// that still, or already, translates.
 fn by_linux(recipe: &Recipe, circumstance: Circumstance) -> Expected {
     match circumstance {
-        Circumstance::UnmapOld | Circumstance::CutOld => Expected::Broken(&[Invariant::Stale]),
-        Circumstance::UnmapNew | Circumstance::CutNew => {
+        Circumstance::UnmapOld | Circumstance::CutOld | Circumstance::AtsUnmapOld => {
+            Expected::Broken(&[Invariant::Stale])
+        }
+        Circumstance::UnmapNew | Circumstance::CutNew | Circumstance::AtsUnmapNew => {
             Expected::Broken(&[Invariant::Line, Invariant::Stale])
         }
         _ => Expected::through_blocked(recipe),
@@ -72,6 +74,7 @@ impl Judged for Scalable {
     const NAME: &'static str = "vtd";
     const STAGES: &'static [&'static str] = &["second stage", "first stage", "nested"];
     const PASID_STAGE: Option<usize> = Some(1);
+    const ATS: bool = true;
     const READS: &'static [u32] = &[1, 2, 1, 1];
 
     fn flushes_alike(protocol: u32, from: End, to: End) -> bool {
@@ -124,6 +127,7 @@ impl Judged for Legacy {
     const NAME: &'static str = "vtd";
     const STAGES: &'static [&'static str] = &["second stage"];
     const PASID_STAGE: Option<usize> = None;
+    const ATS: bool = true;
     const READS: &'static [u32] = &[0, 0, 0, 0, 1, 2];
 
     fn expects(protocol: u32, recipe: &Recipe, circumstance: Circumstance) -> Expected {

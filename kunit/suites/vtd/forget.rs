@@ -21,7 +21,9 @@ use crate::{
             Descriptor,
             Key,
             Mode,
+            Order,
             Pages,
+            Registers,
             CONTEXT,
             PASID,
             ROOT, //
@@ -36,6 +38,8 @@ kunit_suite! {
     descriptors_drop_what_they_must_of_context_entries;
     descriptors_drop_what_they_must_of_pasid_entries;
     entries_that_are_not_present_are_kept_in_caching_mode;
+    descriptors_drop_what_they_must_from_device_tlbs;
+    descriptors_overtake_as_the_order_says;
 }
 
 const fn pages(address: u64, am: u32, ih: bool) -> Pages {
@@ -61,7 +65,10 @@ const DESCRIPTORS: [Descriptor; 15] = [
         did: 5,
         pages: HERE,
     },
-    Descriptor::DeviceTlb { sid: 3 },
+    Descriptor::DeviceTlb {
+        sid: 3,
+        pages: HERE,
+    },
     Descriptor::Wait,
     Descriptor::PasidIotlb { did: 5, pasid: 7 },
     Descriptor::PasidIotlbPage {
@@ -72,7 +79,11 @@ const DESCRIPTORS: [Descriptor; 15] = [
     Descriptor::PasidCacheDomain { did: 5 },
     Descriptor::PasidCache { did: 5, pasid: 7 },
     Descriptor::PasidCacheGlobal,
-    Descriptor::PasidDeviceTlb { sid: 3, pasid: 7 },
+    Descriptor::PasidDeviceTlb {
+        sid: 3,
+        pasid: 7,
+        pages: HERE,
+    },
     Descriptor::IotlbDomain { did: 6 },
 ];
 
@@ -245,6 +256,77 @@ fn entries_that_are_not_present_are_kept_in_caching_mode() -> Outcome {
             let model = registers(mode, caching_mode);
             check_eq!(model.keeps(&fetch(PASID), &words), kept);
         }
+    }
+    Ok(())
+}
+
+fn descriptors_drop_what_they_must_from_device_tlbs() -> Outcome {
+    let model = registers(Mode::Scalable, false);
+    let table = [
+        (3, None, IOVA, "......x........"),
+        (3, None, ELSEWHERE, "..............."),
+        (4, None, IOVA, "..............."),
+        (3, Some(7), IOVA, ".............x."),
+        (3, Some(7), ELSEWHERE, "..............."),
+        (3, Some(8), IOVA, "..............."),
+        (4, Some(7), IOVA, "..............."),
+    ];
+    for (id, pasid, iova, row) in table {
+        let from = Requester { id, pasid };
+        check_row(row, "what an endpoint keeps", |d| {
+            model.drops_kept(d.encode(), from, iova)
+        })?;
+    }
+    // Sizes, up to all there is.
+    let from = Requester { id: 3, pasid: None };
+    for (range, iova, covered) in [
+        (pages(0x1000_0000, 0, false), 0x1000_0fff, true),
+        (pages(0x1000_0000, 0, false), 0x1000_1000, false),
+        (pages(0x1000_0000, 1, false), 0x1000_1000, true),
+        (pages(0x1000_0000, 1, false), 0x1000_2000, false),
+        (pages(0x1000_0000, 9, false), 0x101f_ffff, true),
+        (pages(0x1000_0000, 9, false), 0x1020_0000, false),
+        (pages(0, 51, false), u64::MAX >> 1, true),
+        (pages(0, 51, false), u64::MAX, false),
+        (Pages::ALL, u64::MAX, true),
+    ] {
+        let (sid, pages) = (3, range);
+        let command = Descriptor::DeviceTlb { sid, pages }.encode();
+        check_eq!(model.drops_kept(command, from, iova), covered);
+    }
+    Ok(())
+}
+
+/// One letter for each of [`DESCRIPTORS`]: `x` where `later` must not overtake it.
+fn check_order(order: Order, later: Descriptor, row: &str) -> Outcome {
+    let model = Registers {
+        order,
+        ..registers(Mode::Scalable, false)
+    };
+    check_row(row, "a queue", |earlier| {
+        !model.overtakes(later.encode(), earlier.encode())
+    })
+}
+
+fn descriptors_overtake_as_the_order_says() -> Outcome {
+    let (did, pasid, sid, pages) = (5, 7, 3, HERE);
+    let device = Descriptor::DeviceTlb { sid, pages };
+    let with_pasid = Descriptor::PasidDeviceTlb { sid, pasid, pages };
+    for order in [Order::Manual, Order::Linux] {
+        // All of the IOTLB behind all of the context cache and of the PASID cache, and that behind
+        // the context cache.
+        let row = "xxx.......xxx..";
+        check_order(order, Descriptor::IotlbDomain { did }, row)?;
+        check_order(order, Descriptor::PasidIotlb { did, pasid }, row)?;
+        let row = "xxx............";
+        check_order(order, Descriptor::PasidCache { did, pasid }, row)?;
+        check_order(order, Descriptor::ContextGlobal, "...............")?;
+        check_order(order, with_pasid, "...xxx..xx....x")?;
+    }
+    check_order(Order::Manual, device, "...xxx........x")?;
+    check_order(Order::Linux, device, "...xxx..xx....x")?;
+    for later in DESCRIPTORS {
+        check_order(Order::Nothing, later, "...............")?;
     }
     Ok(())
 }

@@ -51,6 +51,7 @@ kunit_suite! {
     lookup_in_legacy_mode_ends_at_the_context_entry;
     pasid_entries_mean_what_they_say;
     context_entries_mean_what_they_say;
+    context_entries_say_who_may_keep_translations;
 }
 
 const PAGES: Pages = Pages {
@@ -61,7 +62,7 @@ const PAGES: Pages = Pages {
 
 fn fields_are_where_the_manual_has_them() -> Outcome {
     // Field, value, word, what the word becomes.
-    let table: [(Field, u64, usize, u64); 30] = [
+    let table: [(Field, u64, usize, u64); 31] = [
         (root::P, 1, 0, 1),
         (root::CTP, 0xabcde, 0, 0xabcd_e000),
         (root::LP, 1, 0, 1),
@@ -76,6 +77,7 @@ fn fields_are_where_the_manual_has_them() -> Outcome {
         (context::DID, 0xffff, 1, 0xff_ff00),
         (scalable::P, 1, 0, 1),
         (scalable::FPD, 1, 0, 2),
+        (scalable::DTE, 1, 0, 4),
         (scalable::PASIDE, 1, 0, 8),
         (scalable::PDTS, 7, 0, 0xe00),
         (scalable::PASIDDIRPTR, 0xabcde, 0, 0xabcd_e000),
@@ -115,6 +117,10 @@ fn fields_are_where_the_manual_has_them() -> Outcome {
 fn descriptors_are_as_in_the_manual() -> Outcome {
     let (did, pasid, sid, pages) = (5, 7, 0x1234, PAGES);
     let everything = 0x7fff_ffff_ffff_f000;
+    // Device-TLBs know no hint.
+    let all = Pages::ALL;
+    let eight = Pages { ih: false, ..PAGES };
+    let one = Pages { am: 0, ..eight };
     let table = [
         (Descriptor::ContextGlobal, [0x11, 0]),
         (Descriptor::ContextDomain { did }, [0x5_0021, 0]),
@@ -133,8 +139,16 @@ fn descriptors_are_as_in_the_manual() -> Outcome {
             [0x5_00f2, 0x1000_0043],
         ),
         (
-            Descriptor::DeviceTlb { sid },
+            Descriptor::DeviceTlb { sid, pages: all },
             [0x1234_0000_0003, everything | 1],
+        ),
+        (
+            Descriptor::DeviceTlb { sid, pages: one },
+            [0x1234_0000_0003, 0x1000_0000],
+        ),
+        (
+            Descriptor::DeviceTlb { sid, pages: eight },
+            [0x1234_0000_0003, 0x1000_3001],
         ),
         (Descriptor::Wait, [0x25, 0]),
         (Descriptor::PasidIotlb { did, pasid }, [0x7_0005_0026, 0]),
@@ -146,8 +160,20 @@ fn descriptors_are_as_in_the_manual() -> Outcome {
         (Descriptor::PasidCache { did, pasid }, [0x7_0005_0017, 0]),
         (Descriptor::PasidCacheGlobal, [0x37, 0]),
         (
-            Descriptor::PasidDeviceTlb { sid, pasid },
+            Descriptor::PasidDeviceTlb {
+                sid,
+                pasid,
+                pages: all,
+            },
             [0x7_1234_0008, everything | 0x800],
+        ),
+        (
+            Descriptor::PasidDeviceTlb {
+                sid,
+                pasid,
+                pages: eight,
+            },
+            [0x7_1234_0008, 0x1000_3800],
         ),
     ];
     for (descriptor, words) in table {
@@ -371,6 +397,51 @@ fn context_entries_mean_what_they_say() -> Outcome {
             let means = if pasid.is_none() { means } else { ABORT };
             check!(meaning(next) == means, "{entry:x?} means {next:?}");
         }
+    }
+    Ok(())
+}
+
+fn context_entries_say_who_may_keep_translations() -> Outcome {
+    // The first word of a context entry; whether DMA that is translated already passes.
+    let legacy = [
+        (0x70_0001, false),
+        (0x70_0005, true),
+        (0x70_0004, false),
+        (0x9, false),
+        (0xd, false),
+    ];
+    let scalable = [
+        (0x40_0001, false),
+        (0x40_0005, true),
+        (0x40_0004, false),
+        (0x40_000d, true),
+    ];
+    let modes = [(Mode::Legacy, &legacy[..]), (Mode::Scalable, &scalable[..])];
+    for (mode, table) in modes {
+        let model = registers(mode, false);
+        for pasid in [None, Some(7)] {
+            let from = Requester { id: 3, pasid };
+            for (word, passes) in table {
+                let read = [Words::default(), words(&[*word, 0x502])];
+                check!(
+                    model.ats(from, &read) == *passes,
+                    "{mode:?}: {word:#x} with PASID {pasid:?}"
+                );
+            }
+            // Whatever is wrong with a context entry blocks all.
+            let passes = model.ats(from, &[Words::default(), words(&[0x70_0005, 0x504])]);
+            check_eq!(passes, mode == Mode::Scalable);
+            check!(!model.ats(from, &[]) && !model.ats(from, &[words(&[u64::MAX; 2])]));
+        }
+        // What a PASID entry says does not matter.
+        let from = Requester { id: 3, pasid: None };
+        let read = [
+            Words::default(),
+            words(&[0x40_0005, 0x502]),
+            words(&[0]),
+            words(&[0]),
+        ];
+        check!(model.ats(from, &read));
     }
     Ok(())
 }

@@ -11,6 +11,10 @@ use super::{
     Setting,
 };
 use crate::{
+    iommu::{
+        Gather,
+        Prot, //
+    },
     kapi::{
         errno,
         kunit::{
@@ -21,10 +25,21 @@ use crate::{
             Outcome, //
         },
     },
+    mark::{
+        next_page,
+        IOVA,
+        SIZE, //
+    },
     mock::{
-        hw::step::{
-            Note,
-            Step, //
+        hw::{
+            step::{
+                Note,
+                Step, //
+            },
+            vtd::{
+                Descriptor,
+                Pages, //
+            },
         },
         unit::{
             Modelled as _,
@@ -37,6 +52,10 @@ use crate::{
             VtdUnit, //
         },
     },
+    pgtable::{
+        PageTable,
+        X86FirstStage, //
+    },
 };
 use kernel::{
     fmt,
@@ -48,6 +67,7 @@ kunit_suite! {
     iommu_mock_vtd_protocol:
     steps_come_in_their_order: each Transition in TRANSITIONS;
     marking_changes_each_entry_in_turn;
+    unmapping_flushes_the_iotlb_before_device_tlbs;
 }
 
 /// Where DMA goes before and after.
@@ -68,6 +88,8 @@ struct Transition {
     pasid: Option<u32>,
     /// Another endpoint is where this one comes from.
     shared: bool,
+    /// Endpoints have device-TLBs.
+    ats: bool,
     from: End,
     to: End,
     steps: &'static str,
@@ -78,6 +100,7 @@ const fn alone(protocol: u32, from: End, to: End, steps: &'static str) -> Transi
         protocol,
         pasid: None,
         shared: false,
+        ats: false,
         from,
         to,
         steps,
@@ -98,7 +121,14 @@ const fn shared(protocol: u32, from: End, to: End, steps: &'static str) -> Trans
     }
 }
 
-const TRANSITIONS: [Transition; 25] = [
+const fn ats(transition: Transition) -> Transition {
+    Transition {
+        ats: true,
+        ..transition
+    }
+}
+
+const TRANSITIONS: [Transition; 36] = [
     // One store, three commands with a wait each but for the wait itself, eight stores of nothing,
     // and so on, as `intel_pasid_tear_down_entry()` and the setters go.
     alone(0, SS, SS, "TuSBCWCWSSSSSSSSnSSSSSSSSSSSSSSBSLR"),
@@ -126,6 +156,23 @@ const TRANSITIONS: [Transition; 25] = [
     alone(4, SS, End::Identity, "uSBCWCWSSnSSSSSSBSR"),
     alone(5, SS, SS, "TLSCWCWunR"),
     alone(5, SS, End::Blocked, "SCWCWunR"),
+    // The endpoint's own TLB is flushed last, wherever it comes from.
+    ats(alone(0, SS, SS, "TuSBCWCWCWSSSSSSSSnSSSSSSSSSSSSSSBSLR")),
+    ats(alone(0, SS, End::Blocked, "uSBCWCWCWSSSSSSSSnR")),
+    ats(alone(
+        0,
+        End::Identity,
+        SS,
+        "TSBCWCWCWSSSSSSSSSSSSSSSSSSSSSSBSLR",
+    )),
+    ats(alone(0, End::Blocked, SS, "TSSSSSSSSSSSSSSBSLR")),
+    ats(pasid(0, SS, End::Blocked, "SBCWCWCWSSSSSSSSunR")),
+    ats(alone(1, SS, SS, "TLSCWCWCWunR")),
+    ats(alone(2, SS, SS, "TLSCWCWCWunTR")),
+    ats(alone(3, SS, SS, "TTLSCWTSCWSCWCCWCWunnR")),
+    ats(alone(4, SS, SS, "TuSBCWCWCWSSnSSSSSSSBSLR")),
+    ats(alone(4, SS, End::Identity, "uSBCWCWCWSSnSSSSSSBSR")),
+    ats(alone(5, SS, SS, "TLSCWCWCWunR")),
 ];
 
 impl kunit::Param for Transition {
@@ -133,6 +180,9 @@ impl kunit::Param for Transition {
         let names = <VtdUnit as crate::mock::unit::Unit>::PROTOCOLS;
         let name = names.get(self.protocol as usize).copied().unwrap_or("?");
         write!(f, "{name}, {:?} to {:?}", self.from, self.to)?;
+        if self.ats {
+            f.write_str(", ATS")?;
+        }
         match (self.pasid, self.shared) {
             (Some(pasid), _) => write!(f, ", PASID {pasid}"),
             (None, true) => f.write_str(", shared"),
@@ -179,7 +229,8 @@ impl fmt::Display for Letters<'_> {
 }
 
 fn steps_come_in_their_order(transition: &Transition) -> Outcome {
-    let unit = unit(&Setting::new(transition.protocol, 2, false), 2, |_| ())?;
+    let setting = Setting::new(transition.protocol, 2, false);
+    let unit = unit(&setting, 2, |e| e.resettable = transition.ats)?;
     let (from, to) = (
         target(&unit, transition.from)?,
         target(&unit, transition.to)?,
@@ -204,22 +255,103 @@ fn steps_come_in_their_order(transition: &Transition) -> Outcome {
 }
 
 fn marking_changes_each_entry_in_turn() -> Outcome {
-    for protocol in 0..4 {
-        let unit = unit(&Setting::new(protocol, 2, false), 2, |_| ())?;
+    // Store, PASID cache, IOTLB, and what the endpoint keeps.
+    let one = |ats: bool| if ats { "SCWCWCW" } else { "SCWCW" };
+    for (protocol, ats) in (0..4).flat_map(|protocol| [(protocol, false), (protocol, true)]) {
+        let setting = Setting::new(protocol, 2, false);
+        let unit = unit(&setting, 2, |endpoint| endpoint.resettable = ats)?;
         let space = unit.new_second_stage_space(0)?;
         for id in 0..2 {
             let to = Target::Paging(space.clone());
             unit.attach(id, None, &to).map_err(Error::from)?;
         }
-        for (enable, expected) in [(true, "SCWCWSCWCWR"), (true, "R"), (false, "SCWCWSCWCWR")] {
+        for (enable, count) in [(true, 2), (true, 0), (false, 2)] {
             unit.machine().start_tape();
             space.set_dirty_tracking(enable)?;
             let steps = unit.machine().take_tape();
             let letters = steps.iter().map(letter);
-            check!(letters.eq(expected.chars()), "{}", Letters(&steps));
+            let entries = (0..count).flat_map(|_| one(ats).chars());
+            let expected = Iterator::chain(entries, ['R']);
+            check!(letters.eq(expected), "{}", Letters(&steps));
         }
         let first = unit.new_first_stage_space(0)?;
         check_eq!(first.set_dirty_tracking(true), Err(errno::eopnotsupp()));
     }
     Ok(())
+}
+
+/// Checks what unmapping in a space has flushed: in one batch, in this order.
+fn check_flushed(unit: &VtdUnit, space: &VtdSpace, at: u64, expected: &[Descriptor]) -> Outcome {
+    let mut gather = Gather::default();
+    check_eq!(space.unmap(at, SIZE, 1, &mut gather), SIZE);
+    unit.machine().start_tape();
+    space.sync(&gather);
+    let steps = unit.machine().take_tape();
+    let waits = steps.iter().filter(|step| **step == Step::Wait).count();
+    check_eq!(waits, usize::from(!expected.is_empty()));
+    let commands = steps.iter().filter_map(|step| match step {
+        Step::Submit(command) => Descriptor::decode(*command),
+        _ => None,
+    });
+    check!(commands.eq(expected.iter().copied()), "{steps:x?}");
+    Ok(())
+}
+
+fn unmapping_flushes_the_iotlb_before_device_tlbs() -> Outcome {
+    let unit = unit(&Setting::ats(0), 2, |_| ())?;
+    let pages = Pages {
+        address: IOVA,
+        am: 0,
+        ih: true,
+    };
+    let range = Pages { ih: false, ..pages };
+    let device = |sid, pages| Descriptor::DeviceTlb { sid, pages };
+    let go = |endpoint, pasid, to: &Target<VtdSpace>| {
+        let result = unit.attach(endpoint, pasid, to);
+        result.map(|_| ()).map_err(Error::from)
+    };
+
+    // Nobody; one; two, of whom one leaves again.
+    let second = space(&unit, By::Second)?;
+    let target = Target::Paging(second.clone());
+    let again = || second.map(IOVA, next_page(), SIZE, 1, Prot::RW).result;
+    check_flushed(&unit, &second, IOVA, &[])?;
+    again()?;
+    go(0, None, &target)?;
+    let did = 2;
+    let iotlb = Descriptor::IotlbPage { did, pages };
+    check_flushed(&unit, &second, IOVA, &[iotlb, device(0, range)])?;
+    again()?;
+    go(1, None, &target)?;
+    let all = [iotlb, device(0, range), device(1, range)];
+    check_flushed(&unit, &second, IOVA, &all)?;
+    again()?;
+    go(0, None, &Target::Blocked)?;
+    check_flushed(&unit, &second, IOVA, &[iotlb, device(1, range)])?;
+    go(1, None, &Target::Blocked)?;
+
+    // With and without PASID.
+    let first = space(&unit, By::First)?;
+    let target = Target::Paging(first.clone());
+    go(0, None, &target)?;
+    go(0, Some(3), &target)?;
+    let iotlb = |pasid| Descriptor::PasidIotlbPage { did, pasid, pages };
+    let (sid, pasid) = (0, 3);
+    let with_pasid = Descriptor::PasidDeviceTlb {
+        sid,
+        pasid,
+        pages: range,
+    };
+    let all = [iotlb(0), device(0, range), iotlb(3), with_pasid];
+    check_flushed(&unit, &first, IOVA, &all)?;
+    go(0, Some(3), &Target::Blocked)?;
+    go(0, None, &Target::Blocked)?;
+
+    // What is on top of a page may be anywhere.
+    let parent = space(&unit, By::Second)?;
+    let guest = Arc::pin_init(PageTable::<X86FirstStage>::new(4), GFP_KERNEL)?;
+    let nested = unit.new_nested(&parent, guest)?;
+    go(0, None, &Target::Paging(nested))?;
+    let all = [Descriptor::IotlbPage { did, pages }, device(0, Pages::ALL)];
+    check_flushed(&unit, &parent, IOVA, &all)
 }

@@ -3,13 +3,13 @@
 //! The hardware of Intel VT-d, in legacy and in scalable mode.
 //!
 //! What the specification leaves to an implementation is a register here, or a choice named where
-//! it is made: there is no device-TLB, so that its commands are accepted and do nothing; entries of
-//! the root table and of PASID directories are never cached, as no driver changes one that is
-//! present.
+//! it is made: entries of the root table and of PASID directories are never cached, as no driver
+//! changes one that is present.
 
 pub(crate) mod descriptor;
 pub(crate) mod entry;
 mod field;
+mod order;
 mod tag;
 pub(crate) mod walk;
 
@@ -19,6 +19,7 @@ pub(crate) use self::{
         Pages, //
     },
     field::Field,
+    order::Order,
     tag::Key, //
 };
 
@@ -79,6 +80,8 @@ pub(crate) struct Registers {
     pub(crate) fetch_unit: u32,
     /// CM: entries that are not present are cached too.
     pub(crate) caching_mode: bool,
+    /// Which descriptors overtake which.
+    pub(crate) order: Order,
 }
 
 /// The PASID that a request is looked up under.
@@ -313,6 +316,46 @@ impl Model for Registers {
             _ => false,
         };
         !hint && self.drops_translation(command, tag, iova)
+    }
+
+    fn ats(&self, _from: Requester, read: &[Words]) -> bool {
+        // Nobody reads a PASID entry for an access that is translated already, but the context
+        // entry (4.2.5).
+        let Some(context) = read.get(1) else {
+            return false;
+        };
+        match self.mode {
+            Mode::Legacy => {
+                use entry::context::*;
+                let valid = P.get(context) != 0 && levels_of(AW.get(context)).is_some();
+                valid && TT.get(context) == TT_DEV_IOTLB
+            }
+            Mode::Scalable => {
+                use entry::scalable::*;
+                P.get(context) != 0 && DTE.get(context) != 0
+            }
+        }
+    }
+
+    fn drops_kept(&self, command: Command, from: Requester, iova: u64) -> bool {
+        // With a PASID it is about what was asked for with that, and without one about what was
+        // asked for without: the narrower reading of what PCI Express has endpoints do.
+        match Descriptor::decode(command) {
+            Some(Descriptor::DeviceTlb { sid, pages }) => {
+                from.id == u32::from(sid) && from.pasid.is_none() && pages.cover(iova)
+            }
+            Some(Descriptor::PasidDeviceTlb { sid, pasid, pages }) => {
+                from.id == u32::from(sid) && from.pasid == Some(pasid) && pages.cover(iova)
+            }
+            _ => false,
+        }
+    }
+
+    fn overtakes(&self, later: Command, earlier: Command) -> bool {
+        match (Descriptor::decode(later), Descriptor::decode(earlier)) {
+            (Some(later), Some(earlier)) => self.order.allows(later, earlier),
+            _ => true,
+        }
     }
 
     fn show_command(&self, command: Command, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -13,6 +13,7 @@ use super::{
             vtd::{
                 entry::pasid,
                 Descriptor,
+                Pages,
                 RID_PASID, //
             },
         },
@@ -23,7 +24,10 @@ use super::{
     },
     dmar::Dmar,
     goal::Goal,
-    space::VtdSpace,
+    space::{
+        Cached,
+        VtdSpace, //
+    },
 };
 
 /// See the module. `to` is held, so that nothing can fail.
@@ -31,6 +35,8 @@ pub(super) struct Change<'a> {
     pub(super) dmar: &'a Dmar,
     /// Whose DMA it is.
     pub(super) who: Requester,
+    /// The endpoint has a device-TLB.
+    pub(super) ats: bool,
     /// Address of the entry.
     pub(super) at: u64,
     /// What the entry says.
@@ -39,6 +45,15 @@ pub(super) struct Change<'a> {
     pub(super) to: &'a Target<VtdSpace>,
     /// The same, as hardware understands it.
     pub(super) goal: Goal,
+}
+
+/// How to make an endpoint forget pages of a PASID. Requests without PASID have none of their own
+/// there, unlike in the IOTLB.
+pub(super) fn device_tlb(sid: u16, pasid: u32, pages: Pages) -> Descriptor {
+    match pasid {
+        RID_PASID => Descriptor::DeviceTlb { sid, pages },
+        _ => Descriptor::PasidDeviceTlb { sid, pasid, pages },
+    }
 }
 
 /// The space behind a target.
@@ -55,12 +70,22 @@ impl Change<'_> {
         self.who.pasid.unwrap_or(RID_PASID)
     }
 
+    /// What the endpoint's translations are cached under with an identifier.
+    pub(super) fn cached(&self, did: u16) -> Cached {
+        Cached {
+            did,
+            pasid: self.pasid(),
+            // CAST: A source id has 16 bits.
+            device: self.ats.then_some(self.who.id as u16),
+        }
+    }
+
     /// Puts the endpoint on the list of the space it comes to.
     pub(super) fn list(&self) {
         let Some(space) = space(self.to) else {
             return;
         };
-        space.assign(self.goal.did(), self.pasid());
+        space.assign(self.cached(self.goal.did()));
         for space in space.concerned() {
             self.dmar.note(Note::Listed(space.number(), self.who));
         }
@@ -72,7 +97,7 @@ impl Change<'_> {
             return;
         };
         if let Some(did) = space.did() {
-            space.unassign(did, self.pasid());
+            space.unassign(self.cached(did));
         }
         for space in space.concerned() {
             self.dmar.note(Note::Unlisted(space.number(), self.who));
@@ -96,6 +121,16 @@ impl Change<'_> {
         let pasid = self.pasid();
         self.dmar
             .invalidate([Descriptor::PasidCache { did, pasid }]);
+    }
+
+    /// Makes the endpoint forget what it keeps itself (`devtlb_invalidation_with_pasid()`,
+    /// `__context_flush_dev_iotlb()`).
+    pub(super) fn forget_kept(&self) {
+        if self.ats {
+            // CAST: A source id has 16 bits.
+            let device = device_tlb(self.who.id as u16, self.pasid(), Pages::ALL);
+            self.dmar.invalidate([device]);
+        }
     }
 
     /// How to make hardware forget what it found by a PASID entry.

@@ -10,10 +10,13 @@ use super::{
         vtd::{
             Descriptor,
             Field,
+            Pages,
             Registers, //
         }, //
     },
+    change::device_tlb,
     dids::Dids,
+    space::Entry,
 };
 use crate::kapi::{
     new_mutex,
@@ -91,8 +94,9 @@ impl Dmar {
     /// Has what is written through a PASID entry marked, or no longer
     /// (`intel_pasid_setup_dirty_tracking()`): one word, which hardware reads as it was or as it
     /// is.
-    pub(super) fn set_marks(&self, at: u64, pasid: u32, enable: bool) {
+    pub(super) fn set_marks(&self, entry: &Entry, enable: bool) {
         use super::super::hw::vtd::entry::pasid::*;
+        let Entry { at, pasid, device } = *entry;
         let entry = self.entry(at);
         if SSADE.get(&entry) == u64::from(enable) {
             return;
@@ -101,6 +105,9 @@ impl Dmar {
         let did = DID.get(&entry) as u16;
         self.invalidate([Descriptor::PasidCache { did, pasid }]);
         self.invalidate([Descriptor::IotlbDomain { did }]);
+        if let Some(sid) = device {
+            self.invalidate([device_tlb(sid, pasid, Pages::ALL)]);
+        }
     }
 
     /// What was stored so far is seen before what follows (`dma_wmb()`).
@@ -108,7 +115,7 @@ impl Dmar {
         self.machine.barrier();
     }
 
-    /// Has descriptors carried out. There is no order among them.
+    /// Has descriptors carried out, in such order as the queue has.
     pub(super) fn invalidate(&self, descriptors: impl IntoIterator<Item = Descriptor>) {
         let mut pending = 0;
         for descriptor in descriptors {

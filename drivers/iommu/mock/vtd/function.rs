@@ -17,11 +17,13 @@ use super::{
                 },
                 Descriptor,
                 Mode,
+                Pages,
                 RID_PASID, //
             }, //
         },
         unit::Target,
     },
+    change::device_tlb,
     dmar::Dmar,
     goal::Goal,
     space::VtdSpace,
@@ -56,6 +58,8 @@ pub(super) struct Function {
     pub(super) sid: u16,
     /// Address bits it can issue.
     pub(super) bits: u32,
+    /// It has a device-TLB.
+    pub(super) ats: bool,
     /// Address of its context entry.
     context: u64,
     /// Address of its PASID directory; none in legacy mode.
@@ -161,10 +165,11 @@ impl Function {
         let context = context_entry(dmar, sid)?;
         let entries = config.max_pasids.div_ceil(PASIDS).next_power_of_two();
         let entries = entries.max(DIRECTORY);
+        let ats = config.resettable;
         let goal = former.map_or(Goal::PassThrough, |former| former.goal);
         let directory = match dmar.registers().mode {
             Mode::Legacy => {
-                dmar.store(context, &goal.context_entry());
+                dmar.store(context, &goal.context_entry(ats));
                 None
             }
             Mode::Scalable => {
@@ -180,7 +185,7 @@ impl Function {
                 } else {
                     DIRECTORY
                 };
-                set_context(dmar, context, directory.unwrap_or(own), size);
+                set_context(dmar, context, directory.unwrap_or(own), size, ats);
                 Some(own)
             }
         };
@@ -192,6 +197,7 @@ impl Function {
         Ok(Self {
             sid,
             bits: config.bits,
+            ats,
             context,
             directory,
             entries,
@@ -241,7 +247,10 @@ impl Function {
         dmar.invalidate([device]);
         dmar.invalidate([Descriptor::PasidCacheGlobal]);
         dmar.invalidate([Descriptor::IotlbGlobal]);
-        set_context(dmar, self.context, directory, self.entries);
+        if self.ats {
+            dmar.invalidate([device_tlb(self.sid, RID_PASID, Pages::ALL)]);
+        }
+        set_context(dmar, self.context, directory, self.entries, self.ats);
         if dmar.registers().caching_mode {
             dmar.invalidate([device]);
             dmar.invalidate([Descriptor::IotlbDomain { did: 0 }]);
@@ -251,7 +260,7 @@ impl Function {
 
 /// Makes a context entry lead to a PASID directory of so many entries
 /// (`context_entry_set_pasid_table()`).
-fn set_context(dmar: &Dmar, at: u64, directory: u64, entries: u32) {
+fn set_context(dmar: &Dmar, at: u64, directory: u64, entries: u32, ats: bool) {
     use scalable::*;
     for address in (at..).step_by(8).take(2) {
         dmar.store(address, &[0]);
@@ -259,6 +268,9 @@ fn set_context(dmar: &Dmar, at: u64, directory: u64, entries: u32) {
     dmar.set(at, PASIDDIRPTR, directory >> 12);
     dmar.set(at, PDTS, u64::from(entries.ilog2()).saturating_sub(7));
     dmar.set(at, super::super::hw::vtd::entry::scalable::RID_PASID, 0);
+    if ats {
+        dmar.set(at, DTE, 1);
+    }
     dmar.set(at, PASIDE, 1);
     dmar.set(at, FPD, 0);
     dmar.barrier();

@@ -162,15 +162,22 @@ impl Goal {
     }
 
     /// Sets the fields of a context entry of legacy mode, all but P, in the order of Linux
-    /// (`domain_context_mapping_one()`, `context_setup_pass_through()`).
-    pub(super) fn each_context_field(self, mut set: impl FnMut(Field, u64)) {
+    /// (`domain_context_mapping_one()`, `context_setup_pass_through()`). A device-TLB (`ats`) has
+    /// no use where DMA is passed through.
+    pub(super) fn each_context_field(self, ats: bool, mut set: impl FnMut(Field, u64)) {
         use context::*;
         let (root, aw, tt) = match self {
             Self::PassThrough => (None, AGAW, TT_PASS_THROUGH),
             Self::Translate {
                 through: Through::Second(root),
                 ..
-            } => (Some(root.at >> 12), root.aw(), TT_MULTI_LEVEL),
+            } => {
+                let tt = match ats {
+                    true => TT_DEV_IOTLB,
+                    false => TT_MULTI_LEVEL,
+                };
+                (Some(root.at >> 12), root.aw(), tt)
+            }
             // There is no first stage in this mode.
             Self::Blocked | Self::Translate { .. } => return,
         };
@@ -192,9 +199,9 @@ impl Goal {
     }
 
     /// A whole context entry of legacy mode.
-    pub(super) fn context_entry(self) -> [u64; 2] {
+    pub(super) fn context_entry(self, ats: bool) -> [u64; 2] {
         let mut words = [0; 2];
-        self.each_context_field(|field, value| field.set(&mut words, value));
+        self.each_context_field(ats, |field, value| field.set(&mut words, value));
         context::P.set(&mut words, (self != Self::Blocked).into());
         words
     }

@@ -16,6 +16,7 @@ use super::{
         },
         unit::Space,
     },
+    change::device_tlb,
     dmar::Dmar,
     goal::{
         Goal,
@@ -54,8 +55,29 @@ const MAMV: u32 = 18;
 /// AM of the whole address space.
 const ALL: u32 = 52;
 
-/// A tag that the space's mappings may be cached under (`struct cache_tag`).
+/// Under what an endpoint's translations are cached.
+#[derive(Clone, Copy)]
+pub(super) struct Cached {
+    pub(super) did: u16,
+    pub(super) pasid: u32,
+    /// Source id of the endpoint, if it has a device-TLB.
+    pub(super) device: Option<u16>,
+}
+
+/// Where (`enum cache_tag_type`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Iotlb,
+    /// In the device-TLB of an endpoint.
+    Device(u16),
+    /// The same, where the addresses there are a guest's: those of a space on top of this one.
+    NestedDevice(u16),
+}
+
+/// A place where the space's mappings may be cached (`struct cache_tag`).
+#[derive(Clone, Copy)]
 struct CacheTag {
+    place: Place,
     did: u16,
     pasid: u32,
     users: u32,
@@ -64,14 +86,28 @@ struct CacheTag {
 #[derive(Default)]
 struct List {
     tags: KVec<CacheTag>,
-    /// Attachments that there is room for, two tags each: its own, and one that a protocol may need
-    /// in between.
+    /// Attachments that there is room for, [`TAGS`] each.
     promised: usize,
-    /// Address and PASID of each entry that leads here.
-    entries: KVec<(u64, u32)>,
+    /// Each entry that leads here.
+    entries: KVec<Entry>,
     /// Hardware marks what is written.
     marks: bool,
 }
+
+/// An entry that leads to a space.
+#[derive(Clone, Copy)]
+pub(super) struct Entry {
+    /// Its address.
+    pub(super) at: u64,
+    /// The PASID that it is for.
+    pub(super) pasid: u32,
+    /// Source id of the endpoint, if it has a device-TLB.
+    pub(super) device: Option<u16>,
+}
+
+/// Tags of an attachment: its own, and as many that a protocol may need in between, in the IOTLB
+/// and in a device-TLB.
+const TAGS: usize = 4;
 
 /// See the module.
 pub(crate) struct VtdSpace {
@@ -195,24 +231,24 @@ impl VtdSpace {
     }
 
     /// Notes that an entry leads here.
-    pub(super) fn enter(&self, at: u64, pasid: u32) {
+    pub(super) fn enter(&self, entry: Entry) {
         for space in self.concerned() {
             // There is room: see `promise`.
             let entries = &mut space.list.lock().entries;
-            let _ = entries.push_within_capacity((at, pasid));
+            let _ = entries.push_within_capacity(entry);
         }
     }
 
     /// Undoes [`Self::enter`].
     pub(super) fn leave(&self, at: u64) {
         for space in self.concerned() {
-            space.list.lock().entries.retain(|(entry, _)| *entry != at);
+            space.list.lock().entries.retain(|entry| entry.at != at);
         }
     }
 
     fn promise(&self) -> Result {
         let mut list = self.list.lock();
-        let room = list.promised.saturating_add(1).saturating_mul(2);
+        let room = list.promised.saturating_add(1).saturating_mul(TAGS);
         let more = room.saturating_sub(list.tags.len());
         list.tags.reserve(more, GFP_KERNEL)?;
         let more = list.promised.saturating_add(1);
@@ -234,51 +270,91 @@ impl VtdSpace {
         }
     }
 
-    /// Lets unmapping from now on flush under a tag too (`cache_tag_assign()`).
-    pub(super) fn assign(&self, did: u16, pasid: u32) {
+    /// The places of an attachment in this space, or in the one on top of it that it is to. The
+    /// IOTLB comes first: an endpoint that was told before could ask it again.
+    fn places(&self, top: &VtdSpace, cached: Cached) -> impl Iterator<Item = CacheTag> {
+        let Cached { did, pasid, device } = cached;
+        let device = device.map(|sid| match core::ptr::eq(self, top) {
+            true => Place::Device(sid),
+            false => Place::NestedDevice(sid),
+        });
+        let places = [Some(Place::Iotlb), device];
+        places.into_iter().flatten().map(move |place| CacheTag {
+            place,
+            did,
+            pasid,
+            users: 1,
+        })
+    }
+
+    /// Lets unmapping from now on flush there too (`cache_tag_assign()`).
+    pub(super) fn assign(&self, cached: Cached) {
         for space in self.concerned() {
             let mut list = space.list.lock();
-            let same = |tag: &&mut CacheTag| tag.did == did && tag.pasid == pasid;
-            match list.tags.iter_mut().find(same) {
-                Some(tag) => tag.users = tag.users.saturating_add(1),
-                None => {
-                    let users = 1;
-                    // There is room: see `promise`.
-                    let _ = list
-                        .tags
-                        .push_within_capacity(CacheTag { did, pasid, users });
+            for new in space.places(self, cached) {
+                match list.tags.iter_mut().find(|tag| tag.is(&new)) {
+                    Some(tag) => tag.users = tag.users.saturating_add(1),
+                    None => {
+                        // There is room: see `promise`.
+                        let _ = list.tags.push_within_capacity(new);
+                    }
                 }
             }
         }
     }
 
     /// Undoes [`Self::assign`].
-    pub(super) fn unassign(&self, did: u16, pasid: u32) {
+    pub(super) fn unassign(&self, cached: Cached) {
         for space in self.concerned() {
             let mut list = space.list.lock();
-            let same = |tag: &&mut CacheTag| tag.did == did && tag.pasid == pasid;
-            if let Some(tag) = list.tags.iter_mut().find(same) {
-                tag.users = tag.users.saturating_sub(1);
+            for old in space.places(self, cached) {
+                if let Some(tag) = list.tags.iter_mut().find(|tag| tag.is(&old)) {
+                    tag.users = tag.users.saturating_sub(1);
+                }
             }
             list.tags.retain(|tag| tag.users != 0);
         }
     }
 
-    /// Flushes what was unmapped, or mapped, under all tags (`cache_tag_flush_range()`).
+    /// Flushes what was unmapped under all tags (`cache_tag_flush_range()`): one batch, in which
+    /// hardware is trusted to tell device-TLBs behind the IOTLB.
     fn flush_range(&self, range: Option<(u64, u64)>, ih: bool) {
         let pages = pages(range, ih);
         let list = self.list.lock();
+        let descriptors = list.tags.iter().map(|tag| self.descriptor(tag, pages));
+        self.dmar.invalidate(descriptors);
+    }
+
+    /// Flushes what was mapped, which no endpoint can keep yet (`cache_tag_flush_range_np()`).
+    fn flush_range_np(&self, range: (u64, u64)) {
+        let pages = pages(Some(range), false);
+        let list = self.list.lock();
+        let in_iotlb = list.tags.iter().filter(|tag| tag.place == Place::Iotlb);
+        let descriptors = in_iotlb.map(|tag| self.descriptor(tag, pages));
+        self.dmar.invalidate(descriptors);
+    }
+
+    fn descriptor(&self, tag: &CacheTag, pages: Pages) -> Descriptor {
+        let (did, pasid) = (tag.did, tag.pasid);
         let first_stage = !matches!(&self.tables, Tables::Second(_));
-        let descriptor = |tag: &CacheTag| {
-            let (did, pasid) = (tag.did, tag.pasid);
-            match (first_stage, pages.am) {
-                (true, ALL..) => Descriptor::PasidIotlb { did, pasid },
-                (true, _) => Descriptor::PasidIotlbPage { did, pasid, pages },
-                (false, ..=MAMV) => Descriptor::IotlbPage { did, pages },
-                (false, _) => Descriptor::IotlbDomain { did },
+        match (tag.place, first_stage, pages.am) {
+            (Place::Device(sid), _, _) => {
+                let pages = Pages { ih: false, ..pages };
+                device_tlb(sid, pasid, pages)
             }
-        };
-        self.dmar.invalidate(list.tags.iter().map(descriptor));
+            // Which addresses of the guest lead through the pages is not known.
+            (Place::NestedDevice(sid), _, _) => device_tlb(sid, pasid, Pages::ALL),
+            (Place::Iotlb, true, ALL..) => Descriptor::PasidIotlb { did, pasid },
+            (Place::Iotlb, true, _) => Descriptor::PasidIotlbPage { did, pasid, pages },
+            (Place::Iotlb, false, ..=MAMV) => Descriptor::IotlbPage { did, pages },
+            (Place::Iotlb, false, _) => Descriptor::IotlbDomain { did },
+        }
+    }
+}
+
+impl CacheTag {
+    fn is(&self, other: &Self) -> bool {
+        (self.place, self.did, self.pasid) == (other.place, other.did, other.pasid)
     }
 }
 
@@ -350,7 +426,7 @@ impl Space for VtdSpace {
         let told = matches!(&self.tables, Tables::Second(_));
         if told && self.dmar.registers().caching_mode {
             let last = iova.saturating_add(size.saturating_sub(1));
-            self.flush_range(Some((iova, last)), false);
+            self.flush_range_np((iova, last));
         }
         Ok(())
     }
@@ -364,8 +440,8 @@ impl Space for VtdSpace {
         let mut list = self.list.lock();
         if list.marks != enable {
             list.marks = enable;
-            for (at, pasid) in &list.entries {
-                self.dmar.set_marks(*at, *pasid, enable);
+            for entry in &list.entries {
+                self.dmar.set_marks(entry, enable);
             }
         }
         drop(changing);

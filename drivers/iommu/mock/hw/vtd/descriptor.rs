@@ -35,9 +35,6 @@ const PASID_IOTLB: u64 = 6;
 const PASID_CACHE: u64 = 7;
 const PASID_DEVICE_TLB: u64 = 8;
 
-/// Everything that device-TLBs have: all bits of the address that give a size.
-const EVERYTHING: u64 = (1 << 51) - 1;
-
 /// A naturally aligned range of pages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pages {
@@ -50,6 +47,13 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
+    /// All there are, as a device-TLB is told.
+    pub(crate) const ALL: Self = Self {
+        address: 0,
+        am: 52,
+        ih: false,
+    };
+
     /// Whether `iova` is in one of them.
     pub(crate) fn cover(self, iova: u64) -> bool {
         let shift = self.am.saturating_add(12);
@@ -65,6 +69,29 @@ impl Pages {
             address: ADDR.address(words),
             am: AM.get(words) as u32,
             ih: IH.get(words) != 0,
+        }
+    }
+
+    /// As device-TLBs are told: with S, the lowest bit of the page number that is 0 is the highest
+    /// that does not matter. The largest range has bit 63 of the address for that.
+    fn place_with(self, s: Field) -> u64 {
+        let page = self.address >> 12;
+        match self.am {
+            0 => ADDR.place(page),
+            am => ADDR.place(page | ((1u64 << am.saturating_sub(1).min(51)) - 1)) | s.place(1),
+        }
+    }
+
+    fn of_device(words: &[u64], s: Field) -> Self {
+        let page = ADDR.get(words);
+        let am = match s.get(words) {
+            0 => 0,
+            _ => page.trailing_ones().saturating_add(1).min(Self::ALL.am),
+        };
+        Self {
+            address: page >> am << am << 12,
+            am,
+            ih: false,
         }
     }
 }
@@ -85,8 +112,8 @@ pub(crate) enum Descriptor {
     IotlbDomain { did: u16 },
     /// IOTLB: these pages of the second stage of a domain.
     IotlbPage { did: u16, pages: Pages },
-    /// All that a device's own TLB has.
-    DeviceTlb { sid: u16 },
+    /// A device's own TLB: these pages without PASID. There is no hint.
+    DeviceTlb { sid: u16, pages: Pages },
     /// Nothing; says when the descriptors before are done.
     Wait,
     /// IOTLB: what the first stage of a domain had a part in, for a PASID.
@@ -99,8 +126,8 @@ pub(crate) enum Descriptor {
     PasidCache { did: u16, pasid: u32 },
     /// PASID cache: all.
     PasidCacheGlobal,
-    /// All that a device's own TLB has for a PASID.
-    PasidDeviceTlb { sid: u16, pasid: u32 },
+    /// A device's own TLB: these pages of a PASID. There is no hint.
+    PasidDeviceTlb { sid: u16, pasid: u32, pages: Pages },
 }
 
 impl Descriptor {
@@ -125,9 +152,9 @@ impl Descriptor {
             Self::IotlbPage { did, pages } => {
                 words(IOTLB, 3, did_of(did) | drain, pages.place()) //
             }
-            Self::DeviceTlb { sid } => {
-                let all = ADDR.place(EVERYTHING) | DEV_S.place(1);
-                words(DEVICE_TLB, 0, DEV_SID.place(sid.into()), all)
+            Self::DeviceTlb { sid, pages } => {
+                let range = pages.place_with(DEV_S);
+                words(DEVICE_TLB, 0, DEV_SID.place(sid.into()), range)
             }
             Self::Wait => words(WAIT, 0, WAIT_SW.place(1), 0),
             Self::PasidIotlb { did, pasid } => words(PASID_IOTLB, 2, both(did, pasid), 0),
@@ -137,10 +164,9 @@ impl Descriptor {
             Self::PasidCacheDomain { did } => words(PASID_CACHE, 0, did_of(did), 0),
             Self::PasidCache { did, pasid } => words(PASID_CACHE, 1, both(did, pasid), 0),
             Self::PasidCacheGlobal => words(PASID_CACHE, 3, 0, 0),
-            Self::PasidDeviceTlb { sid, pasid } => {
+            Self::PasidDeviceTlb { sid, pasid, pages } => {
                 let whose = PDEV_SID.place(sid.into()) | PASID.place(pasid.into());
-                let all = ADDR.place(EVERYTHING) | PDEV_S.place(1);
-                words(PASID_DEVICE_TLB, 0, whose, all)
+                words(PASID_DEVICE_TLB, 0, whose, pages.place_with(PDEV_S))
             }
         }
     }
@@ -164,6 +190,7 @@ impl Descriptor {
             (IOTLB, 3) => Self::IotlbPage { did, pages },
             (DEVICE_TLB, _) => Self::DeviceTlb {
                 sid: DEV_SID.get(words) as u16,
+                pages: Pages::of_device(words, DEV_S),
             },
             (WAIT, _) => Self::Wait,
             (PASID_IOTLB, 2) => Self::PasidIotlb { did, pasid },
@@ -174,6 +201,7 @@ impl Descriptor {
             (PASID_DEVICE_TLB, _) => Self::PasidDeviceTlb {
                 sid: PDEV_SID.get(words) as u16,
                 pasid,
+                pages: Pages::of_device(words, PDEV_S),
             },
             _ => return None,
         })
@@ -184,6 +212,13 @@ impl Pages {
     fn show(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ih = u32::from(self.ih);
         write!(f, " ADDR {:#x} AM {} IH {ih}", self.address, self.am)
+    }
+
+    fn show_range(self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.am {
+            52 => Ok(()),
+            am => write!(f, " ADDR {:#x} AM {am}", self.address),
+        }
     }
 }
 
@@ -202,7 +237,10 @@ impl Descriptor {
                 write!(f, "IOTLB PSI DID {did}")?;
                 pages.show(f)
             }
-            Self::DeviceTlb { sid } => write!(f, "device-TLB SID {sid:#x}"),
+            Self::DeviceTlb { sid, pages } => {
+                write!(f, "device-TLB SID {sid:#x}")?;
+                pages.show_range(f)
+            }
             Self::Wait => f.write_str("wait"),
             Self::PasidIotlb { did, pasid } => write!(f, "PIOTLB DID {did} PASID {pasid}"),
             Self::PasidIotlbPage { did, pasid, pages } => {
@@ -212,8 +250,9 @@ impl Descriptor {
             Self::PasidCacheDomain { did } => write!(f, "PASID-cache DID {did}"),
             Self::PasidCache { did, pasid } => write!(f, "PASID-cache DID {did} PASID {pasid}"),
             Self::PasidCacheGlobal => f.write_str("PASID-cache global"),
-            Self::PasidDeviceTlb { sid, pasid } => {
-                write!(f, "device-TLB SID {sid:#x} PASID {pasid}")
+            Self::PasidDeviceTlb { sid, pasid, pages } => {
+                write!(f, "device-TLB SID {sid:#x} PASID {pasid}")?;
+                pages.show_range(f)
             }
         }
     }

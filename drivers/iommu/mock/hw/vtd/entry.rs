@@ -68,6 +68,8 @@ pub(crate) mod scalable {
     pub(crate) const P: Field = Field::bit(0);
     /// Fault Processing Disable.
     pub(crate) const FPD: Field = Field::bit(1);
+    /// Device-TLB Enable: the device may ask for translations, and do accesses that are translated.
+    pub(crate) const DTE: Field = Field::bit(2);
     /// PASID Enable: requests with a PASID are served.
     pub(crate) const PASIDE: Field = Field::bit(3);
     /// PASID Directory Size: `1 << (PDTS + 7)` entries.
@@ -137,8 +139,9 @@ pub(super) fn show(mode: Mode, kind: u8, words: &Words, f: &mut fmt::Formatter<'
         (CONTEXT, Mode::Legacy) => show_context(words, f),
         (CONTEXT, Mode::Scalable) => write!(
             f,
-            "P {} PASIDDIRPTR {:#x}",
+            "P {} DTE {} PASIDDIRPTR {:#x}",
             scalable::P.get(words),
+            scalable::DTE.get(words),
             scalable::PASIDDIRPTR.address(words)
         ),
         (PASID, _) => show_pasid(words, f),

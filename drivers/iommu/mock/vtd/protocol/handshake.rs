@@ -57,6 +57,7 @@ pub(super) fn tear_down(change: &Change<'_>) {
     dmar.barrier();
     change.forget_entry(DID.get(&old) as u16);
     dmar.invalidate([change.translations(&old)]);
+    change.forget_kept();
     clear(change);
 }
 

@@ -50,6 +50,7 @@ fn tear_down(change: &Change<'_>) {
     dmar.barrier();
     let did = DID.get(&old) as u16;
     forget(change, did, did);
+    change.forget_kept();
     clear(change);
 }
 
@@ -67,7 +68,7 @@ fn set(change: &Change<'_>) {
     clear(change);
     change
         .goal
-        .each_context_field(|field, value| dmar.set(at, field, value));
+        .each_context_field(change.ats, |field, value| dmar.set(at, field, value));
     dmar.barrier();
     dmar.set(at, P, 1);
     now_present(change);

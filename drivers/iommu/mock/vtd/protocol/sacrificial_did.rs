@@ -87,8 +87,8 @@ fn go(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace, lent: u16) {
     let tag = to.key(lent, pasid).tag();
     dmar.note(Note::Tagged(from.number(), tag));
     change.list();
-    from.assign(lent, pasid);
-    to.assign(lent, pasid);
+    from.assign(change.cached(lent));
+    to.assign(change.cached(lent));
     let did = DID.get(&old) as u16;
     store_difference(change, &old, &between);
     change.forget_entry(did);
@@ -100,8 +100,9 @@ fn go(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace, lent: u16) {
 
     let flushed = [change.translations(&old), change.translations(&between)];
     dmar.invalidate(flushed);
-    to.unassign(lent, pasid);
-    from.unassign(lent, pasid);
+    change.forget_kept();
+    to.unassign(change.cached(lent));
+    from.unassign(change.cached(lent));
     change.unlist();
     change.put();
     let mut dids = dmar.dids.lock();

@@ -67,7 +67,7 @@ fn take_over(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace) -> bool {
         return false;
     }
 
-    to.assign(did, pasid);
+    to.assign(change.cached(did));
     dmar.note(Note::Listed(to.number(), change.who));
     let goal = Goal::Translate {
         did,
@@ -87,7 +87,8 @@ fn take_over(change: &Change<'_>, from: &VtdSpace, to: &VtdSpace) -> bool {
     }
     change.forget_entry(did);
     dmar.invalidate([change.translations(&old)]);
-    from.unassign(did, pasid);
+    change.forget_kept();
+    from.unassign(change.cached(did));
     dmar.note(Note::Unlisted(from.number(), change.who));
 
     let own = dids.exchange(from.number(), to.number());

@@ -19,7 +19,7 @@
 //! Hardware may have the old entry or the new one afterwards. What it has of the old one is tagged
 //! with the old identifier, so it is that which the PASID cache has to be flushed for; the IOTLB
 //! then too, under the old identifier and behind a wait, as an old entry that is still there may
-//! fill it again.
+//! fill it again. What the endpoint keeps itself goes last, as it was answered by either.
 
 use super::{
     super::{
@@ -82,6 +82,7 @@ fn replace(change: &Change<'_>, old: &Words, new: &Words) -> bool {
     dmar.store(at, &first);
     change.forget_entry(did);
     dmar.invalidate([change.translations(old)]);
+    change.forget_kept();
     if !uses_second(new) && old_second != [0; 2] {
         dmar.store(at.saturating_add(CHUNK), &[0; 2]);
     }
