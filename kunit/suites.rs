@@ -31,6 +31,7 @@ mod judge;
 mod judge_history;
 mod judge_literal;
 mod judge_matrix;
+mod judge_order;
 mod kernel_core;
 mod map;
 mod nth_failure;

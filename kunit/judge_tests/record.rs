@@ -117,6 +117,11 @@ impl<J: Judged> Recorded<J> {
         self.unit.machine().model()
     }
 
+    /// The same, as the family has it.
+    pub(crate) fn registers(&self) -> &<J::Unit as Modelled>::Model {
+        self.unit.machine().model()
+    }
+
     /// Under which names DMA arrives that is watched.
     pub(crate) fn requesters(&self) -> impl Iterator<Item = Requester> + '_ {
         self.watches.iter().map(|watch| watch.requester)

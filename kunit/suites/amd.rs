@@ -12,6 +12,7 @@ use self::{
         all_reads_as_in_the_manual,
         commands_are_laid_out_as_in_the_manual,
         commands_drop_what_they_must,
+        device_iotlbs_are_dropped_by_their_own_commands,
         entries_are_dropped_by_their_own_commands,
         fields_are_where_the_manual_has_them,
         gcr3_pointer_is_split_over_three_fields, //
@@ -20,6 +21,7 @@ use self::{
         alias_is_an_entry_of_its_own,
         any_target_follows_any_other,
         depth_is_the_same_for_all_guest_tables,
+        device_keeps_pages_until_its_own_iotlb_is_flushed,
         entry_is_used_until_it_is_flushed,
         guest_tables_serve_both_kinds_of_dma,
         host_table_grows_while_devices_run,
@@ -31,6 +33,7 @@ use self::{
         writes_of_an_alias_are_marked, //
     },
     script::{
+        device_iotlbs_are_flushed_last,
         dirty_tracking_is_these_steps,
         moves_are_these_steps,
         new_top_is_these_steps,
@@ -106,18 +109,28 @@ kunit_suite! {
     pasid_moves_are_these_steps;
     new_top_is_these_steps;
     dirty_tracking_is_these_steps;
+    device_iotlbs_are_dropped_by_their_own_commands;
+    device_keeps_pages_until_its_own_iotlb_is_flushed;
+    device_iotlbs_are_flushed_last;
 }
 
-/// A protocol, by number.
-pub(super) struct How(u32);
+/// A protocol, by number, and whether devices have IOTLBs of their own.
+pub(super) struct How(u32, bool);
 
-impl Param for How {
-    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(AmdUnit::PROTOCOLS.get(self.0 as usize).unwrap_or(&"?"))
+impl How {
+    fn bench(&self) -> Result<Bench> {
+        Bench::with(self.0, |endpoint| endpoint.resettable = self.1)
     }
 }
 
-const HOWS: [How; 2] = [How(0), How(1)];
+impl Param for How {
+    fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(AmdUnit::PROTOCOLS.get(self.0 as usize).unwrap_or(&"?"))?;
+        f.write_str(if self.1 { ", ATS" } else { "" })
+    }
+}
+
+const HOWS: [How; 4] = [How(0, false), How(1, false), How(0, true), How(1, true)];
 
 /// Where all spaces map [`page`](Bench::space)s.
 const IOVA: u64 = 0x1000_0000;

@@ -14,6 +14,7 @@ use crate::{
     judge_tests::{
         families::{
             Amd,
+            Legacy,
             Scalable,
             Smmuv3, //
         },
@@ -216,23 +217,33 @@ fn bits_in_use_are_not_to_be_written_early() -> Outcome {
     })
 }
 
-fn endpoint_is_to_forget_what_it_keeps() -> Outcome {
-    let ats = |recipe| Recipe {
+/// The endpoint keeps translations itself.
+fn ats(recipe: Recipe) -> Recipe {
+    Recipe {
         ats: true,
         ..recipe
-    };
-    let without_atc_inv = |recorded: &Recorded<Smmuv3>| {
-        let (model, own) = (recorded.model(), recorded.requesters().next());
-        without(&recorded.steps, |_, step| match step {
-            Step::Submit(command) => own.is_some_and(|own| model.drops_kept(*command, own, 0)),
-            _ => false,
-        })
-    };
-    for protocol in [0, 1] {
-        let recipe = ats(paging(protocol, 0));
-        breaks::<Smmuv3>(recipe, Invariant::New, without_atc_inv)?;
+    }
+}
+
+/// Drivers that never tell the endpoint.
+fn forgetting_the_endpoint_breaks<J: Judged>(protocols: core::ops::Range<u32>) -> Outcome {
+    for protocol in protocols {
+        breaks::<J>(ats(paging(protocol, 0)), Invariant::New, |recorded| {
+            let (model, own) = (recorded.model(), recorded.requesters().next());
+            without(&recorded.steps, |_, step| match step {
+                Step::Submit(command) => own.is_some_and(|own| model.drops_kept(*command, own, 0)),
+                _ => false,
+            })
+        })?;
     }
     Ok(())
+}
+
+fn endpoint_is_to_forget_what_it_keeps() -> Outcome {
+    forgetting_the_endpoint_breaks::<Scalable>(0..4)?;
+    forgetting_the_endpoint_breaks::<Legacy>(4..6)?;
+    forgetting_the_endpoint_breaks::<Amd>(0..2)?;
+    forgetting_the_endpoint_breaks::<Smmuv3>(0..2)
 }
 
 fn new_top_and_depth_go_together() -> Outcome {

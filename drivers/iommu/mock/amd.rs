@@ -3,7 +3,8 @@
 //! The driver of AMD-Vi.
 //!
 //! Domains have host page tables (v1), or guest ones (v2) if they are to be attached to PASIDs, as
-//! in Linux. A domain of the second kind can be attached with and without PASID.
+//! in Linux. A domain of the second kind can be attached with and without PASID. An endpoint that
+//! is resettable has an IOTLB of its own (ATS), which is in use from the start.
 
 mod device;
 mod ids;
@@ -98,6 +99,8 @@ fn new_machine(endpoints: &[EndpointConfig]) -> Result<Arc<Machine<AmdVi>>> {
             fetch_unit: dte::WORDS,
             glx_max: GLX_MAX,
             host_range_drops_guest: true,
+            in_order: true,
+            alias_bits: device::ALIAS,
         })
     });
     Arc::pin_init(machine, GFP_KERNEL)
@@ -124,6 +127,7 @@ fn new_device(
     let wiring = Wiring {
         names: device::names(number)?,
         max_pasids: config.max_pasids,
+        ats: config.resettable,
         domain: iommu.take_id()?,
         identity,
         gcr3,

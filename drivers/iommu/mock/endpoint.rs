@@ -25,7 +25,8 @@ pub(crate) struct EndpointConfig {
     pub(crate) deferred: bool,
     /// See [`Device::untrusted`](crate::iommu::Device::untrusted).
     pub(crate) untrusted: bool,
-    /// See [`Device::resettable`](crate::iommu::Device::resettable).
+    /// See [`Device::resettable`](crate::iommu::Device::resettable). It has ATS as well, which is
+    /// what a reset has to be kept from, in families that have such a thing.
     pub(crate) resettable: bool,
 }
 

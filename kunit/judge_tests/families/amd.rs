@@ -50,6 +50,7 @@ impl Judged for Amd {
     const NAME: &'static str = "amd";
     const STAGES: &'static [&'static str] = &["host", "guest", "guest, 4 levels"];
     const PASID_STAGE: Option<usize> = Some(1);
+    const ATS: bool = true;
     const READS: &'static [u32] = &[4, 4];
 
     fn expects(protocol: u32, recipe: &Recipe, _circumstance: Circumstance) -> Expected {

@@ -12,7 +12,8 @@ use crate::{
         amd::{
             command::{
                 invalidate_devtab_entry,
-                invalidate_iommu_pages, //
+                invalidate_iommu_pages,
+                invalidate_iotlb_pages, //
             },
             dte::{
                 self,
@@ -43,6 +44,8 @@ pub(super) const REGISTERS: AmdVi = AmdVi {
     fetch_unit: 4,
     glx_max: 2,
     host_range_drops_guest: true,
+    in_order: true,
+    alias_bits: 0x100,
 };
 
 const INVALIDATE_ALL: Command = Command([8 << 60, 0]);
@@ -320,7 +323,14 @@ pub(super) fn all_reads_as_in_the_manual() -> Outcome {
             invalidate_iommu_pages(5, Some(0), (0, u64::MAX), true),
             "INVALIDATE_IOMMU_PAGES DomainID 5 PASID 0 all PDE",
         ),
-        (Command([4 << 60, 0]), "INVALIDATE_IOTLB_PAGES DeviceID 0x0"),
+        (
+            invalidate_iotlb_pages(5, None, (0, u64::MAX)),
+            "INVALIDATE_IOTLB_PAGES DeviceID 0x5 all",
+        ),
+        (
+            invalidate_iotlb_pages(5, Some(3), (0x4000, 0x4fff)),
+            "INVALIDATE_IOTLB_PAGES DeviceID 0x5 PASID 3 0x4000",
+        ),
         (INVALIDATE_ALL, "INVALIDATE_IOMMU_ALL"),
         (Command([7, 1]), "unknown command [7, 1]"),
     ];
@@ -356,5 +366,78 @@ pub(super) fn all_reads_as_in_the_manual() -> Outcome {
         let words = [w0, w1, w2, w3, 0, 0, 0, 0];
         check_text(text, |f| REGISTERS.show_entry(kind, &words, f))?;
     }
+    Ok(())
+}
+
+pub(super) fn device_iotlbs_are_dropped_by_their_own_commands() -> Outcome {
+    let pages = |pasid, range| invalidate_iotlb_pages(0x1234, pasid, range);
+    let all = (0, u64::MAX);
+    let first = 0x4000_1234_0000_1234;
+    check_eq!(pages(None, (0x7000, 0x7fff)).0, [first, 0x7000]);
+    check_eq!(pages(None, (0x4000, 0x7fff)).0, [first, 0x5001]);
+    check_eq!(pages(None, all).0, [first, 0x7fff_ffff_ffff_f001]);
+    let with_pasid = pages(Some(0xabcd), (0x7000, 0x7fff)).0;
+    check_eq!(with_pasid, [0x40cd_1234_00ab_1234, 0x7004]);
+
+    // Command, DeviceID, PASID, address, whether it goes.
+    let (own, alias) = (0x1234 & !0x100, 0x1234 | 0x100);
+    let command = |pasid, range| invalidate_iotlb_pages(own, pasid, range);
+    let range = (0x4000, 0x7fff);
+    let cases = [
+        (command(None, range), own, None, 0x4000, true),
+        (command(None, range), own, None, 0x3fff, false),
+        (command(None, range), own, None, 0x8000, false),
+        (command(None, range), alias, None, 0x4000, true),
+        (command(None, range), own + 1, None, 0x4000, false),
+        // All there is, with whatever PASID, and no part of that.
+        (command(None, range), own, Some(3), 0x4000, false),
+        (command(None, all), own, Some(3), 0x4000, true),
+        (command(Some(3), range), own, Some(3), 0x7fff, true),
+        (command(Some(3), range), own, Some(3), 0x8000, false),
+        (command(Some(3), all), own, Some(4), 0x4000, false),
+        (command(Some(3), all), own, None, 0x4000, false),
+        (command(Some(0), range), own, None, 0x4000, true),
+        (INVALIDATE_ALL, own, None, 0x4000, false),
+        (invalidate_devtab_entry(own), own, None, 0x4000, false),
+    ];
+    for (command, id, pasid, iova, drops) in cases {
+        let from = Requester { id, pasid };
+        check!(
+            REGISTERS.drops_kept(command, from, iova) == drops,
+            "{command:x?} on {from:x?} at {iova:x}"
+        );
+        for tag in [tag::host(5), tag::guest(5, 3)] {
+            let is_all = command == INVALIDATE_ALL;
+            check_eq!(REGISTERS.drops_translation(command, tag, iova), is_all);
+        }
+    }
+
+    // Who may have translations of its own: V, TV, IR or IW, I.
+    let from = Requester {
+        id: own,
+        pasid: None,
+    };
+    for (word0, word1, may) in [
+        (3 | 1 << 61, 1 << 32, true),
+        (3 | 1 << 62, 1 << 32, true),
+        (3 | 3 << 61, 0, false),
+        (3, 1 << 32, false),
+        (2 | 3 << 61, 1 << 32, false),
+        (1 | 3 << 61, 1 << 32, false),
+    ] {
+        let entry: Words = [word0, word1, 0, 0, 0, 0, 0, 0];
+        check_eq!(REGISTERS.ats(from, &[entry]), may);
+        // Whatever is in the GCR3 table.
+        check_eq!(REGISTERS.ats(from, &[entry, [0; 8]]), may);
+    }
+    check!(!REGISTERS.ats(from, &[]));
+
+    let (one, other) = (command(None, all), invalidate_devtab_entry(own));
+    check!(!REGISTERS.overtakes(one, other) && !REGISTERS.overtakes(other, one));
+    let unordered = AmdVi {
+        in_order: false,
+        ..REGISTERS
+    };
+    check!(unordered.overtakes(one, other) && unordered.overtakes(other, one));
     Ok(())
 }

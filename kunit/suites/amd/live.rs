@@ -30,11 +30,17 @@ use crate::{
         amd::AmdSpace,
         hw::{
             amd::{
-                command::invalidate_devtab_entry,
+                command::{
+                    invalidate_devtab_entry,
+                    invalidate_iotlb_pages, //
+                },
                 dte, //
             },
             machine::Inspect as _,
-            model::Requester,
+            model::{
+                Command,
+                Requester, //
+            },
             Access,
             Reach, //
         },
@@ -86,7 +92,10 @@ fn places(bench: &Bench) -> Result<[Place; 7]> {
 }
 
 pub(super) fn any_target_follows_any_other(how: &How) -> Outcome {
-    let bench = Bench::with(how.0, |e| e.deferred = e.max_pasids == 0)?;
+    let bench = Bench::with(how.0, |e| {
+        e.deferred = e.max_pasids == 0;
+        e.resettable = how.1;
+    })?;
     check_eq!(bench.unit.seen(WIDE), Some(Seen::Identity));
     check_eq!(bench.reach(WIDE, None, IOVA)?, Reach::Memory(IOVA));
     check_eq!(bench.unit.seen(SIMPLE), Some(Seen::Paging(0)));
@@ -122,7 +131,7 @@ pub(super) fn any_target_follows_any_other(how: &How) -> Outcome {
 }
 
 pub(super) fn pasids_outlive_the_moves_of_other_dma(how: &How) -> Outcome {
-    let bench = Bench::new(how.0)?;
+    let bench = how.bench()?;
     let places = places(&bench)?;
     let [.., (guest, _), (shallow, _)] = &places;
     check_eq!(bench.attach(WIDE, None, &Target::Blocked), Ok(()));
@@ -165,7 +174,7 @@ pub(super) fn pasids_outlive_the_moves_of_other_dma(how: &How) -> Outcome {
 }
 
 pub(super) fn guest_tables_serve_both_kinds_of_dma(how: &How) -> Outcome {
-    let bench = Bench::new(how.0)?;
+    let bench = how.bench()?;
     let [_, _, first, second, _] = spaces(&bench)?;
     let paging = |space: &Arc<AmdSpace>| Target::Paging(space.clone());
     check_eq!(bench.attach(WIDE, None, &paging(&first)), Ok(()));
@@ -197,7 +206,7 @@ pub(super) fn guest_tables_serve_both_kinds_of_dma(how: &How) -> Outcome {
 }
 
 pub(super) fn host_table_is_none_for_pasids(how: &How) -> Outcome {
-    let bench = Bench::new(how.0)?;
+    let bench = how.bench()?;
     let [host, _, guest, ..] = spaces(&bench)?.map(Target::Paging);
     let invalid = Err(AttachError::Failed(EINVAL));
     // What firmware has left has no GCR3 table.
@@ -229,7 +238,7 @@ pub(super) fn host_table_is_none_for_pasids(how: &How) -> Outcome {
 }
 
 pub(super) fn depth_is_the_same_for_all_guest_tables(how: &How) -> Outcome {
-    let bench = Bench::new(how.0)?;
+    let bench = how.bench()?;
     let [_, _, deep, _, shallow] = spaces(&bench)?.map(Target::Paging);
     check_eq!(bench.attach(WIDE, None, &Target::Identity), Ok(()));
     check_eq!(bench.attach(WIDE, Some(1), &shallow), Ok(()));
@@ -252,7 +261,7 @@ pub(super) fn depth_is_the_same_for_all_guest_tables(how: &How) -> Outcome {
 }
 
 pub(super) fn host_table_grows_while_devices_run(how: &How) -> Outcome {
-    let bench = Bench::new(how.0)?;
+    let bench = how.bench()?;
     let [space, ..] = spaces(&bench)?;
     let to = Target::Paging(space.clone());
     let mut devices = KVec::new();
@@ -291,7 +300,7 @@ pub(super) fn host_table_grows_while_devices_run(how: &How) -> Outcome {
 }
 
 pub(super) fn interrupts_are_left_alone(how: &How) -> Outcome {
-    let bench = Bench::new(how.0)?;
+    let bench = how.bench()?;
     let own = own_name(&bench, WIDE)?;
     let at = bench.unit.machine().model().device_table + u64::from(own.id) * dte::SIZE + 16;
     let mode = dte::GUEST_PAGING_MODE.mask();
@@ -405,5 +414,43 @@ pub(super) fn lowest_domain_id_is_taken_first() -> Outcome {
     let again = bench.space(WIDE, false, page(9))?;
     let next = bench.space(WIDE, false, page(10))?;
     check_eq!([domain(&again)?, domain(&next)?], [5, 7]);
+    Ok(())
+}
+
+pub(super) fn device_keeps_pages_until_its_own_iotlb_is_flushed() -> Outcome {
+    for ats in [false, true] {
+        for (pasid, guest) in [(None, false), (None, true), (Some(3), true)] {
+            let bench = Bench::with(0, |e| e.resettable = ats)?;
+            let machine = bench.unit.machine();
+            let execute = |command| {
+                machine.submit(command);
+                machine.wait();
+            };
+            let space = bench.space(WIDE, guest, page(0))?;
+            check_eq!(bench.attach(WIDE, None, &Target::Blocked), Ok(()));
+            check_eq!(
+                bench.attach(WIDE, pasid, &Target::Paging(space.clone())),
+                Ok(())
+            );
+            check_eq!(bench.reach(WIDE, pasid, IOVA)?, Reach::Memory(page(0)));
+            // As a driver does that forgets the device, whose alias keeps it, too.
+            space.unmap(IOVA, 0x1000, 1, &mut Gather::default());
+            execute(Command([8 << 60, 0]));
+            let left = match ats {
+                true => Reach::Memory(page(0)),
+                false => Reach::Aborted,
+            };
+            check_eq!(bench.reach(WIDE, pasid, IOVA)?, left);
+            let id = own_name(&bench, WIDE)?.id;
+            let number = guest.then_some(pasid.unwrap_or(0));
+            let here = (IOVA, IOVA);
+            execute(invalidate_iotlb_pages(id + 1, None, (0, u64::MAX)));
+            execute(invalidate_iotlb_pages(id, number, (0, 0)));
+            execute(invalidate_iotlb_pages(id, Some(9), here));
+            check_eq!(bench.reach(WIDE, pasid, IOVA)?, left);
+            execute(invalidate_iotlb_pages(id, number, here));
+            check_eq!(bench.reach(WIDE, pasid, IOVA)?, Reach::Aborted);
+        }
+    }
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! The steps of each protocol, letter by letter.
 //!
 //! `H` and `L` store the high and the low half of an entry, `D` its first word alone, `G` an entry
-//! of a GCR3 table. `d` is INVALIDATE_DEVTAB_ENTRY, `p` INVALIDATE_IOMMU_PAGES, `w` a wait. `+` and
+//! of a GCR3 table. `d` is INVALIDATE_DEVTAB_ENTRY, `p` INVALIDATE_IOMMU_PAGES, `i`
+//! INVALIDATE_IOTLB_PAGES, `w` a wait. `+` and
 //! `-` are the list of a space, `t` and `u` say whose a tag is. What is done for the alias is in
 //! brackets.
 
@@ -75,6 +76,7 @@ fn script(bench: &Bench, act: impl FnOnce() -> Outcome) -> Result<KVec<u8>, Fail
                 match first >> 60 {
                     2 => add(first & 0x100 != 0, b'd')?,
                     3 => add(false, b'p')?,
+                    4 => add(first & 0x100 != 0, b'i')?,
                     _ => add(false, b'?')?,
                 }
             }
@@ -281,6 +283,62 @@ pub(super) fn dirty_tracking_is_these_steps() -> Outcome {
         }
         let guest = bench.space(WIDE, true, 0)?;
         check_eq!(guest.set_dirty_tracking(true), Err(errno::eopnotsupp()));
+    }
+    Ok(())
+}
+
+pub(super) fn device_iotlbs_are_flushed_last() -> Outcome {
+    // Without PASID: linux, store128, and what unmapping flushes. A and C are host tables.
+    let cases = [
+        (
+            "AC",
+            "HLdw (H)(L)(d)w d(d)iw piw -(-) +(+) HLdw (H)(L)(d)w d(d)iw",
+            "+(+) L(L) d(d)iw pw -(-)",
+        ),
+        (
+            "VW",
+            "LHdw (L)(H)(d)w d(d)iw piw -(-) Gpiwu tGpiw +(+) HLdw (H)(L)(d)w d(d)iw",
+            "+(+) tG piw -(-)",
+        ),
+        (
+            "IB",
+            "LHdw (L)(H)(d)w d(d)iw piw HLdw (H)(L)(d)w d(d)iw",
+            "L(L) d(d)iw",
+        ),
+    ];
+    for (what, linux, store128) in cases {
+        for (protocol, expected) in [(0, linux), (1, store128)] {
+            let bench = Bench::with(protocol, |endpoint| endpoint.resettable = true)?;
+            let [a, c] = [bench.space(WIDE, false, 0)?, bench.space(WIDE, false, 0)?];
+            let [v, w] = [bench.space(WIDE, true, 0)?, bench.space(WIDE, true, 0)?];
+            let targets = match what {
+                "AC" => [Target::Paging(a), Target::Paging(c)],
+                "VW" => [Target::Paging(v), Target::Paging(w)],
+                _ => [Target::Identity, Target::Blocked],
+            };
+            let [from, to] = &targets;
+            go(&bench, None, from)?;
+            check_script(&bench, what, expected, || go(&bench, None, to))?;
+            if let Target::Paging(space) = to {
+                check_script(&bench, "unmap", "piw", || {
+                    check_eq!(super::unmap(space), 0x1000);
+                    Ok(())
+                })?;
+            }
+        }
+    }
+    // Of a PASID, which is on no other list.
+    for (protocol, expected) in [(0, "Gpiw -(-) u +(+) tGpiw"), (1, "+(+) tGpiw -(-)")] {
+        let bench = Bench::with(protocol, |endpoint| endpoint.resettable = true)?;
+        let [v, w] = [bench.space(WIDE, true, 0)?, bench.space(WIDE, true, 0)?];
+        let (from, to) = (Target::Paging(v), Target::Paging(w.clone()));
+        go(&bench, None, &Target::Identity)?;
+        go(&bench, Some(2), &from)?;
+        check_script(&bench, "PASID", expected, || go(&bench, Some(2), &to))?;
+        check_script(&bench, "unmap", "piw", || {
+            check_eq!(super::unmap(&w), 0x1000);
+            Ok(())
+        })?;
     }
     Ok(())
 }

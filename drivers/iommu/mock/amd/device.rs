@@ -29,12 +29,15 @@ use kernel::{
     sync::Arc, //
 };
 
+/// The bit in which an endpoint and its alias differ.
+pub(super) const ALIAS: u32 = 0x100;
+
 /// Where the endpoint of a number is in the device table, and its alias.
 ///
 /// Aliases are in an odd block of 256 DeviceIDs behind that of the endpoints they belong to.
 pub(super) fn names(endpoint: u32) -> Result<[u32; 2]> {
     let id = ((endpoint >> 8) << 9) | (endpoint & 0xff);
-    let alias = id | 0x100;
+    let alias = id | ALIAS;
     u16::try_from(alias)?;
     Ok([id, alias])
 }
@@ -46,6 +49,8 @@ pub(super) struct Wiring {
     pub(super) names: [u32; 2],
     /// One more than its largest PASID; 0 for none.
     pub(super) max_pasids: u32,
+    /// It has an IOTLB of its own.
+    pub(super) ats: bool,
     /// DomainID of its guest translations, and of untranslated DMA next to those.
     pub(super) domain: u16,
     /// DomainID of untranslated DMA of endpoints without PASIDs.
@@ -107,7 +112,7 @@ impl Wiring {
     /// The entry that sends DMA to a host page table.
     pub(super) fn host_entry(&self, domain: u16, host: HostTable) -> Dte {
         let HostTable { top, dirty } = host;
-        translating()
+        self.translating()
             .with(dte::HAD, dte::HAD_DIRTY * u64::from(dirty))
             .with(dte::MODE, u64::from(top.level) + 1)
             .with(dte::HOST_ROOT, top.root >> 12)
@@ -117,7 +122,7 @@ impl Wiring {
     /// The entry that has a GCR3 table for guest page tables of some levels, and sends DMA without
     /// PASID to GCR3\[0\], if `giov`, or lets it pass.
     fn guest_entry(&self, giov: bool, levels: u32) -> Dte {
-        translating()
+        self.translating()
             .with(dte::GV, 1)
             .with(dte::GIOV, giov.into())
             .with(dte::GLX, self.glx.into())
@@ -141,21 +146,25 @@ impl Wiring {
             (Target::Identity, _) if self.max_pasids != 0 => {
                 self.guest_entry(false, pasids.unwrap_or(self.levels))
             }
-            (Target::Identity, _) => translating().with(dte::DOMAIN_ID, self.identity.into()),
+            (Target::Identity, _) => {
+                let domain = self.identity.into();
+                self.translating().with(dte::DOMAIN_ID, domain)
+            }
             (Target::Paging(space), _) => match (space.host_domain(), host) {
                 (Some(domain), Some(host)) => self.host_entry(domain, host),
                 _ => self.guest_entry(true, space.guest_levels().unwrap_or(self.levels)),
             },
         }
     }
-}
 
-/// An entry of which V, TV, IR and IW are set: DMA passes untranslated.
-fn translating() -> Dte {
-    Dte::clear()
-        .with(dte::TV, 1)
-        .with(dte::IR, 1)
-        .with(dte::IW, 1)
+    /// An entry of which V, TV, IR and IW are set, and I with ATS: DMA passes untranslated.
+    fn translating(&self) -> Dte {
+        Dte::clear()
+            .with(dte::TV, 1)
+            .with(dte::IR, 1)
+            .with(dte::IW, 1)
+            .with(dte::I, self.ats.into())
+    }
 }
 
 impl Books {

@@ -125,10 +125,21 @@ impl Iommu {
         self.machine.submit(command);
     }
 
-    /// Has the entries of an endpoint and of its alias forgotten.
+    /// Has the entries of an endpoint and of its alias forgotten, and behind them all that it keeps
+    /// itself. `device_flush_dte()`.
     pub(super) fn flush_entries(&self, wiring: &Wiring) {
         for device in wiring.names {
             self.flush_entry(device);
+        }
+        self.flush_kept(wiring, None, ALL);
+    }
+
+    /// Has what an endpoint keeps itself forgotten, for all its names. `device_flush_iotlb()`.
+    pub(super) fn flush_kept(&self, wiring: &Wiring, pasid: Option<u32>, range: (u64, u64)) {
+        if wiring.ats {
+            let [device, _] = wiring.names;
+            let command = command::invalidate_iotlb_pages(device, pasid, range);
+            self.machine.submit(command);
         }
     }
 

@@ -134,6 +134,7 @@ fn detach(iommu: &Iommu, go: &Move<'_>, from: &Target<AmdSpace>) {
     go.with_entry(&Target::Blocked, |new| update_dte(iommu, wiring, new));
     let Target::Paging(space) = from else {
         iommu.flush_pages(wiring.identity, None, ALL, true);
+        iommu.flush_kept(wiring, None, ALL);
         iommu.wait();
         return;
     };

@@ -111,8 +111,10 @@ impl Iommu {
     }
 
     /// Has all of a PASID forgotten, entries of GCR3 tables included, and waits.
+    /// `amd_iommu_dev_flush_pasid_pages()`.
     pub(super) fn flush_pasid(&self, device: &Device, pasid: u32) {
         self.flush_pages(device.wiring.domain, Some(pasid), ALL, true);
+        self.flush_kept(&device.wiring, Some(pasid), ALL);
         self.wait();
     }
 }

@@ -205,7 +205,8 @@ impl AmdSpace {
         self.iommu.note_listed(self, wiring, pasid, false);
     }
 
-    /// Has a range of translations forgotten for all users, and waits.
+    /// Has a range of translations forgotten for all users, behind that what they keep themselves,
+    /// and waits. `__domain_flush_pages()`.
     pub(super) fn flush(&self, users: &Users, range: (u64, u64), pde: bool) {
         if users.listed().next().is_none() {
             return;
@@ -219,6 +220,11 @@ impl AmdSpace {
                     self.iommu.flush_pages(domain, pasid, range, pde);
                 }
             }
+        }
+        for user in users.listed() {
+            let guest = self.guest_levels().is_some();
+            let pasid = guest.then_some(user.pasid.unwrap_or(0));
+            self.iommu.flush_kept(user.wiring(), pasid, range);
         }
         self.iommu.wait();
     }

@@ -117,6 +117,8 @@ fn attach(iommu: &Iommu, go: &Move<'_>) {
 fn flush_old(iommu: &Iommu, wiring: &Wiring, old: &Dte) {
     if old.is(dte::GV) && old.is(dte::GIOV) {
         iommu.flush_pages(wiring.domain, Some(0), ALL, true);
+        // The entry may be the old one.
+        iommu.flush_kept(wiring, Some(0), ALL);
         iommu.wait();
     } else if old.is(dte::MODE) {
         // CAST: The field has 16 bits.

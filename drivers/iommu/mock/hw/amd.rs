@@ -4,8 +4,8 @@
 //! page tables, and a command buffer.
 //!
 //! Source: AMD I/O Virtualization Technology (IOMMU) Specification, 48882; names of fields as there
-//! and in [`amd_iommu_types.h`](srctree/drivers/iommu/amd/amd_iommu_types.h). Devices have no IOTLB
-//! of their own (ATS), and nothing is encrypted (SME, SNP).
+//! and in [`amd_iommu_types.h`](srctree/drivers/iommu/amd/amd_iommu_types.h). Nothing is encrypted
+//! (SME, SNP).
 
 pub(crate) mod command;
 pub(crate) mod dte;
@@ -56,6 +56,13 @@ pub(crate) struct AmdVi {
     /// translations of the domain, of which hardware cannot tell the host addresses. It does in any
     /// case if the range is all there is.
     pub(crate) host_range_drops_guest: bool,
+    /// Commands are carried out in the order in which they are in the buffer. Linux relies on it:
+    /// it waits once behind INVALIDATE_IOMMU_PAGES or INVALIDATE_DEVTAB_ENTRY and
+    /// INVALIDATE_IOTLB_PAGES. The specification was not at hand.
+    pub(crate) in_order: bool,
+    /// In which bits the names of one endpoint differ: it has one IOTLB for all of them, which goes
+    /// by the name in which these are 0.
+    pub(crate) alias_bits: u32,
 }
 
 impl AmdVi {
@@ -98,6 +105,20 @@ impl Model for AmdVi {
 
     fn drops_tables(&self, command: Command, tag: Tag, iova: u64) -> bool {
         command::has_pde(command) && self.drops_translation(command, tag, iova)
+    }
+
+    fn ats(&self, _from: Requester, read: &[Words]) -> bool {
+        // What is translated already is not looked up in the GCR3 table.
+        read.first().is_some_and(lookup::allows_ats)
+    }
+
+    fn drops_kept(&self, command: Command, from: Requester, iova: u64) -> bool {
+        let id = from.id & !self.alias_bits;
+        command::drops_kept(command, Requester { id, ..from }, iova)
+    }
+
+    fn overtakes(&self, _later: Command, _earlier: Command) -> bool {
+        !self.in_order
     }
 
     fn show_command(&self, command: Command, f: &mut fmt::Formatter<'_>) -> fmt::Result {

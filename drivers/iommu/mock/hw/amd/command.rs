@@ -27,6 +27,12 @@ pub(super) const OPCODE: Field = Field::bits(0, 63, 60);
 pub(super) const DEVICE_ID: Field = Field::bits(0, 15, 0);
 /// INVALIDATE_IOMMU_PAGES: the PASID, if GN is set.
 pub(super) const PASID: Field = Field::bits(0, 19, 0);
+/// INVALIDATE_IOTLB_PAGES: low bits of the PASID, if GN is set.
+pub(super) const IOTLB_PASID_7_0: Field = Field::bits(0, 55, 48);
+/// INVALIDATE_IOTLB_PAGES: high bits of the PASID. Linux knows no more of them.
+pub(super) const IOTLB_PASID_15_8: Field = Field::bits(0, 23, 16);
+/// INVALIDATE_IOTLB_PAGES: which of the device's queues; Linux writes the DeviceID.
+const QUEUE_ID: Field = Field::bits(0, 47, 32);
 /// INVALIDATE_IOMMU_PAGES: the domain.
 pub(super) const DOMAIN_ID: Field = Field::bits(0, 47, 32);
 /// INVALIDATE_IOMMU_PAGES, INVALIDATE_IOTLB_PAGES: more than one page; the lowest 0 of the address
@@ -84,6 +90,50 @@ pub(crate) fn invalidate_iommu_pages(
         (PDE, pde.into()),
         (ADDRESS, address >> 12),
     ])
+}
+
+/// Forget what the IOTLB of a device has without PASID, or of a PASID, from the first to the last
+/// address of `range`, and maybe more around it. Without PASID and for all addresses it is about
+/// all that there is.
+pub(crate) fn invalidate_iotlb_pages(
+    device: u32,
+    pasid: Option<u32>,
+    range: (u64, u64),
+) -> Command {
+    let (s, address) = span(range);
+    let number = u64::from(pasid.unwrap_or(0));
+    new(&[
+        (OPCODE, INVALIDATE_IOTLB_PAGES),
+        (DEVICE_ID, device.into()),
+        (QUEUE_ID, device.into()),
+        (IOTLB_PASID_7_0, number),
+        (IOTLB_PASID_15_8, number >> 8),
+        (GN, pasid.is_some().into()),
+        (S, s.into()),
+        (ADDRESS, address >> 12),
+    ])
+}
+
+/// The PASID of INVALIDATE_IOTLB_PAGES.
+pub(super) fn iotlb_pasid(words: &[u64]) -> Option<u64> {
+    match GN.get(words) {
+        0 => None,
+        _ => Some(IOTLB_PASID_15_8.get(words) << 8 | IOTLB_PASID_7_0.get(words)),
+    }
+}
+
+/// See [`Model::drops_kept`](super::super::model::Model::drops_kept). That all of a device goes
+/// without GN is what Linux says; that PASID 0 stands for requests without PASID, which are
+/// translated by GCR3\[0\], is what it relies on.
+pub(super) fn drops_kept(command: Command, from: Requester, iova: u64) -> bool {
+    let Command(words) = command;
+    OPCODE.get(&words) == INVALIDATE_IOTLB_PAGES
+        && DEVICE_ID.get(&words) == u64::from(from.id)
+        && covers(command, Some(iova))
+        && match iotlb_pasid(&words) {
+            None => from.pasid.is_none() || covers(command, None),
+            Some(pasid) => pasid == u64::from(from.pasid.unwrap_or(0)),
+        }
 }
 
 /// The naturally aligned power of two of pages around a range: S and the address.

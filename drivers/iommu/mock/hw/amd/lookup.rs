@@ -76,6 +76,15 @@ pub(super) fn next(registers: &AmdVi, from: Requester, read: &[Words]) -> Next {
     }
 }
 
+/// Whether a device table entry lets a device have translations of its own. That V=0 does not is a
+/// choice.
+pub(super) fn allows_ats(words: &Words) -> bool {
+    let [w0, w1, w2, w3, ..] = *words;
+    let entry = Dte([w0, w1, w2, w3]);
+    let may = entry.is(dte::IR) || entry.is(dte::IW);
+    entry.is(dte::V) && entry.is(dte::TV) && entry.is(dte::I) && may
+}
+
 fn domain(entry: &Dte) -> u16 {
     // CAST: The field has 16 bits.
     entry.get(dte::DOMAIN_ID) as u16

@@ -10,6 +10,7 @@ use super::{
     },
     command::{
         covers,
+        iotlb_pasid,
         ADDRESS,
         DEVICE_ID,
         DOMAIN_ID,
@@ -49,26 +50,31 @@ pub(super) fn command(command: Command, f: &mut fmt::Formatter<'_>) -> fmt::Resu
             if GN.get(&words) != 0 {
                 write!(f, " PASID {}", PASID.get(&words))?;
             }
-            let address = ADDRESS.get(&words) << 12;
-            match (covers(command, None), S.get(&words)) {
-                (true, _) => f.write_str(" all")?,
-                (false, 0) => write!(f, " {address:#x}")?,
-                (false, _) => write!(f, " {address:#x}/S")?,
-            }
+            show_range(command, f)?;
             match PDE.get(&words) {
                 0 => Ok(()),
                 _ => f.write_str(" PDE"),
             }
         }
         INVALIDATE_IOTLB_PAGES => {
-            write!(
-                f,
-                "INVALIDATE_IOTLB_PAGES DeviceID {:#x}",
-                DEVICE_ID.get(&words)
-            )
+            let device = DEVICE_ID.get(&words);
+            write!(f, "INVALIDATE_IOTLB_PAGES DeviceID {device:#x}")?;
+            if let Some(pasid) = iotlb_pasid(&words) {
+                write!(f, " PASID {pasid}")?;
+            }
+            show_range(command, f)
         }
         INVALIDATE_IOMMU_ALL => f.write_str("INVALIDATE_IOMMU_ALL"),
         _ => write!(f, "unknown command {words:x?}"),
+    }
+}
+
+fn show_range(command: Command, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let address = ADDRESS.get(&command.0) << 12;
+    match (covers(command, None), S.get(&command.0)) {
+        (true, _) => f.write_str(" all"),
+        (false, 0) => write!(f, " {address:#x}"),
+        (false, _) => write!(f, " {address:#x}/S"),
     }
 }
 
