@@ -72,7 +72,7 @@ fn without_blocked(setup: Setup) -> Setup {
 }
 
 /// All of them.
-pub(super) const OPERATIONS: [Operation; 25] = [
+pub(super) const OPERATIONS: [Operation; 29] = [
     Operation {
         name: "probe into a new group",
         run: |scene| scene.fixture.plug(scene.members + 1),
@@ -168,6 +168,20 @@ pub(super) const OPERATIONS: [Operation; 25] = [
         ..PLAIN
     },
     Operation {
+        name: "detach of a lone device",
+        before: attach_old,
+        run: |scene| {
+            match scene.members {
+                1 => scene.fixture.endpoint(0)?.detach(&scene.old),
+                _ => drop(scene.group()?.detach(&scene.old)),
+            }
+            Ok(())
+        },
+        forced: &[Op::Attach],
+        warns: &[Op::Attach],
+        ..PLAIN
+    },
+    Operation {
         name: "claim",
         run: claim,
         ..PLAIN
@@ -188,6 +202,17 @@ pub(super) const OPERATIONS: [Operation; 25] = [
         before: claim,
         run: |scene| {
             scene.group()?.release_claims();
+            Ok(())
+        },
+        forced: &[Op::Attach],
+        warns: &[Op::Attach],
+        ..PLAIN
+    },
+    Operation {
+        name: "release of a device's claim",
+        before: |scene| Ok(scene.fixture.endpoint(0)?.claim(OWNER)?),
+        run: |scene| {
+            scene.fixture.endpoint(0)?.release_claim();
             Ok(())
         },
         forced: &[Op::Attach],
@@ -283,6 +308,22 @@ pub(super) const OPERATIONS: [Operation; 25] = [
         ..PLAIN
     },
     Operation {
+        name: "unplug of the last member",
+        before: |scene| scene.fixture.plug(scene.members + 1),
+        run: |scene| scene.fixture.unplug(scene.members as usize).map(|_| ()),
+        forced: &[Op::Attach],
+        ..PLAIN
+    },
+    Operation {
+        name: "first domain of an address space",
+        run: |scene| {
+            let group = scene.group()?.clone();
+            scene.space.attach(&group)?;
+            Ok(())
+        },
+        ..PLAIN
+    },
+    Operation {
         name: "search of a domain that fits",
         before: attach_old,
         run: |scene| {
@@ -316,10 +357,9 @@ pub(super) const OTHERS: [Operation; 4] = [
         ..PLAIN
     },
     Operation {
-        name: "release of a device's claim",
-        before: |scene| Ok(scene.fixture.endpoint(0)?.claim(OWNER)?),
+        name: "a handle",
         run: |scene| {
-            scene.fixture.endpoint(0)?.release_claim();
+            scene.handle = Some(Handle::new(8)?);
             Ok(())
         },
         ..PLAIN

@@ -82,6 +82,7 @@ pub(super) fn no_way_back_needs_memory(setting: &Setting) -> Outcome {
             match way {
                 WayBack::Detach => rig.attach(domain, None)?,
                 WayBack::Release => rig.claim()?,
+                WayBack::ReleaseDevice => rig.claim_device(0, 1)?,
                 WayBack::DetachPasid => rig.attach_pasid(0, domain, pasid)?,
                 WayBack::Unplug => (),
             }
@@ -89,6 +90,7 @@ pub(super) fn no_way_back_needs_memory(setting: &Setting) -> Outcome {
             let ((), hit) = faults.run(nth, || match way {
                 WayBack::Detach => rig.detach(domain),
                 WayBack::Release => rig.release(),
+                WayBack::ReleaseDevice => rig.release_device(0),
                 WayBack::DetachPasid => rig.detach_pasid(0, domain, pasid),
                 WayBack::Unplug => {
                     // There is such a device.
@@ -117,12 +119,19 @@ pub(super) fn no_way_back_needs_memory(setting: &Setting) -> Outcome {
 enum WayBack {
     Detach,
     Release,
+    ReleaseDevice,
     DetachPasid,
     Unplug,
 }
 
 impl WayBack {
-    const ALL: [Self; 4] = [Self::Detach, Self::Release, Self::DetachPasid, Self::Unplug];
+    const ALL: [Self; 5] = [
+        Self::Detach,
+        Self::Release,
+        Self::ReleaseDevice,
+        Self::DetachPasid,
+        Self::Unplug,
+    ];
 }
 
 pub(super) fn any_allocation_of_a_plug_can_fail() -> Outcome {

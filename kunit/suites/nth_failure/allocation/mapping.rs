@@ -5,6 +5,7 @@
 use super::{
     super::dma::{
         books,
+        clock,
         layer,
         PADDR,
         PAGE,
@@ -17,12 +18,18 @@ use super::{
 };
 use crate::{
     ccore::UserDomain,
-    dma::DmaDomain,
+    dma::{
+        DmaDomain,
+        Layer,
+        Settings, //
+    },
     fixture::Fixture,
     iommu::{
+        DmaPolicy,
         EndpointId,
         PagingFlags,
-        Prot, //
+        Prot,
+        Strictness, //
     },
     kapi::kunit::{
         check,
@@ -39,12 +46,27 @@ use kernel::{
 };
 
 /// A call of the DMA layer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Ask {
     New,
     Map,
     Unmap,
     GoLazy,
+    /// What the timer does.
+    Tick,
+    /// As a default domain.
+    Adopt,
+}
+
+impl Ask {
+    const ALL: [Self; 6] = [
+        Self::New,
+        Self::Map,
+        Self::Unmap,
+        Self::GoLazy,
+        Self::Tick,
+        Self::Adopt,
+    ];
 }
 
 /// Ranges that are mapped.
@@ -58,10 +80,15 @@ pub(super) fn any_allocation_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
     let faults = begin()?;
     let warnings = WarnCounter::start()?;
     let mut tally = Tally::default();
-    for ask in [Ask::New, Ask::Map, Ask::Unmap, Ask::GoLazy] {
+    let want = match mode.is_lazy() {
+        true => Strictness::Lazy,
+        false => Strictness::Strict,
+    };
+    for ask in Ask::ALL {
         each_nth(&mut tally, |nth| {
             let fixture = Fixture::new(1)?;
-            let domain = fixture.domain()?;
+            let (domain, other) = (fixture.domain()?, fixture.domain()?);
+            let policy = Layer::new(Settings::PER_CPU, clock()?);
             check_eq!(fixture.group()?.attach(&domain), Ok(()));
             let mut dma = layer(&domain, mode)?;
             let map = |dma: &DmaDomain| dma.map(&domain, PADDR, SIZE, Prot::RW, u64::MAX);
@@ -75,7 +102,15 @@ pub(super) fn any_allocation_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
                     Ok(())
                 }
                 Ask::GoLazy => dma.go_lazy(),
+                Ask::Tick => {
+                    dma.tick(&domain);
+                    Ok(())
+                }
+                Ask::Adopt => policy.adopt(&other, want, true).map(|_| ()),
             };
+            if let Ask::Tick = ask {
+                dma.unmap(&domain, first, SIZE);
+            }
             let (before, warned) = (books(&dma), warnings.count());
             let (result, hit) = faults.run(nth, || run(&mut dma));
             check!(
@@ -89,8 +124,8 @@ pub(super) fn any_allocation_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
                 check_eq!(run(&mut dma), Ok(()));
             }
             let expected = match ask {
-                Ask::New | Ask::Unmap => 0,
-                Ask::GoLazy => 1,
+                Ask::New | Ask::Unmap | Ask::Tick => 0,
+                Ask::GoLazy | Ask::Adopt => 1,
                 Ask::Map => 2,
             };
             check_eq!(mapped(&dma), expected);
@@ -98,6 +133,10 @@ pub(super) fn any_allocation_of_a_mapping_can_fail(mode: &Mode) -> Outcome {
                 check_eq!(domain.iova_to_phys(first), None);
                 check!(mode.is_lazy() || reach(first) == Reach::Aborted);
             }
+            if let Ask::Tick = ask {
+                check_eq!((books(&dma), reach(first)), ((0, 0), Reach::Aborted));
+            }
+            check_eq!(Layer::of(&other).is_some(), ask == Ask::Adopt);
             fixture.group()?.detach(&domain);
             check_eq!(warnings.count(), warned);
             Ok((result, hit))
@@ -143,6 +182,14 @@ pub(super) fn any_allocation_of_a_kernel_mapping_can_fail() -> Outcome {
         }
         check_eq!(domain.unmap(IOVA, size), size);
         Ok((result, hit))
+    })?;
+    each_nth(&mut tally, |nth| {
+        let domain = alloc()?;
+        domain.map(IOVA, paddr, size, Prot::RW)?;
+        let (unmapped, hit) = faults.run(nth, || domain.unmap(IOVA, size));
+        check_eq!(unmapped, size);
+        check_eq!(domain.iova_to_phys(IOVA as u64), 0);
+        Ok((Ok(()), hit))
     })?;
     check_eq!(warnings.count(), 0);
     tally.tell()
