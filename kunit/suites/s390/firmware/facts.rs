@@ -19,6 +19,7 @@ use crate::{
         check_eq,
         Outcome, //
     },
+    mock::fault::Rule,
 };
 use kernel::{
     fmt,
@@ -40,9 +41,14 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// Finds all of it out.
-    pub(super) fn gather(way: &Way, recovery: Recovery, trouble: Trouble) -> Outcome<Self> {
-        let scene = || Scene::new(way, recovery, trouble);
+    /// Finds all of it out, with a driver that makes a mistake if there is one.
+    pub(super) fn gather(
+        way: &Way,
+        recovery: Recovery,
+        trouble: Trouble,
+        mistake: Option<Rule>,
+    ) -> Outcome<Self> {
+        let scene = || Scene::new(way, recovery, trouble, mistake);
         let mut first = scene()?;
         let group = first.rig.group()?.clone();
         let warns = group.lock().warnings();

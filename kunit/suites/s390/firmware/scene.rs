@@ -23,6 +23,7 @@ use crate::{
     },
     mark,
     mock::{
+        fault,
         hw::{
             machine::Inspect,
             model::{
@@ -40,6 +41,7 @@ use crate::{
             Reach, //
         },
         s390::plan::Rule,
+        shell::Mock,
         unit::Modelled, //
     },
 };
@@ -148,7 +150,12 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Brings a group to its first domain, lets the trouble begin and the user go.
-    pub(super) fn new(way: &Way, recovery: Recovery, trouble: Trouble) -> Result<Self> {
+    pub(super) fn new(
+        way: &Way,
+        recovery: Recovery,
+        trouble: Trouble,
+        mistake: Option<fault::Rule>,
+    ) -> Result<Self> {
         let rig = Rig::recovering(way, 2, recovery, |endpoint| endpoint.resettable = true)?;
         let home = rig.group()?.lock().default().ok_or(ENODEV)?.clone();
         let old = rig.domain()?;
@@ -166,6 +173,9 @@ impl Scene {
         group.attach(&old)?;
         let attached = this.block()?;
         this.begin()?;
+        if let Some(rule) = mistake {
+            this.rig.shell.faults().add(rule)?;
+        }
         let before = this.block()?;
         this.rig.unit().machine().start_tape();
         group.release_claims();
