@@ -59,7 +59,10 @@ use kernel::{
     },
     prelude::*, //
 };
-use walk::soak::Soak;
+use walk::soak::{
+    seeded::Seeded,
+    Soak, //
+};
 
 module! {
     type: IommuMockKunit,
@@ -110,6 +113,8 @@ struct IommuMockKunit {
     #[pin]
     soak: File<Soak>,
     #[pin]
+    soak_seeded: File<Seeded>,
+    #[pin]
     seeded: File<()>,
     _dir: Dir,
 }
@@ -124,6 +129,9 @@ impl kernel::InPlaceModule for IommuMockKunit {
                 mutants <- dir.read_callback_file(c"mutants", Lines::mutants(), &|m, f| m.show(f)),
                 bench <- Bench::new(dir.clone()),
                 soak <- dir.read_callback_file(c"soak", Soak::new(), &|s, f| s.show(f)),
+                soak_seeded <- dir.read_callback_file(c"soak_seeded", Seeded::new(), &|s, f| {
+                    s.show(f)
+                }),
                 seeded <- dir.write_callback_file(c"seeded", Ok::<(), Error>(()), &|(), r| {
                     seeded::commit(r)
                 }),

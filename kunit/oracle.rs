@@ -45,8 +45,21 @@ pub(crate) fn check(fixture: &Fixture) -> Outcome {
         wild == 0,
         "hardware read {wild} times where there is no table"
     );
+    let breaches = fixture.recorder().breaches();
+    check!(
+        breaches == 0,
+        "{breaches} calls for a device that had left, or that another call was at work on"
+    );
     Ok(())
 }
+
+/// WARNs of which one is raised when a device cannot be brought where it must be.
+const STRAYED: [Warning; 4] = [
+    Warning::FailedReturn,
+    Warning::FailedRevert,
+    Warning::FailedDefault,
+    Warning::FailedRestore,
+];
 
 /// Checks everything about one group.
 pub(crate) fn check_group(fixture: &Fixture, state: &State) -> Outcome {
@@ -79,10 +92,22 @@ pub(crate) fn check_group(fixture: &Fixture, state: &State) -> Outcome {
             "owned, but on the default domain"
         );
     }
+    let warned = STRAYED.into_iter().any(|w| state.warned(w) != 0);
     for member in state.members() {
+        check!(
+            warned || !is_astray(member),
+            "device {} is astray without a WARN",
+            member.device().id().0
+        );
         check_member(fixture, state, member)?;
     }
     Ok(())
+}
+
+/// Whether a device could not be brought where it must be.
+pub(crate) fn is_astray(member: &Member) -> bool {
+    let belief = member.belief();
+    matches!(belief, Belief::Parked(Park::FailedReturn) | Belief::Lost(_))
 }
 
 fn check_member(fixture: &Fixture, state: &State, member: &Member) -> Outcome {

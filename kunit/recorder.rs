@@ -115,9 +115,19 @@ pub(crate) struct Recorder {
     kept: Mutex<Option<KVec<Arc<Domain>>>>,
     #[pin]
     watch: Mutex<Option<Arc<dyn Watch>>>,
-    /// Devices below 64 that were probed and not released, as bits.
     #[pin]
-    probed: Mutex<u64>,
+    books: Mutex<Books>,
+}
+
+/// Devices below 64, as bits.
+#[derive(Default)]
+struct Books {
+    /// Those that were probed and not released.
+    probed: u64,
+    /// Those that a call is at work on.
+    busy: u64,
+    /// Calls for a device that was released, or that another call was at work on.
+    breaches: u64,
 }
 
 impl Recorder {
@@ -128,7 +138,7 @@ impl Recorder {
             events <- new_mutex!(KVec::new(), "Recorder::events"),
             kept <- new_mutex!(None, "Recorder::kept"),
             watch <- new_mutex!(None, "Recorder::watch"),
-            probed <- new_mutex!(0, "Recorder::probed"),
+            books <- new_mutex!(Books::default(), "Recorder::books"),
         })
     }
 
@@ -157,7 +167,26 @@ impl Recorder {
 
     /// The devices below 64 whose probe has succeeded, and that were not released since, as bits.
     pub(crate) fn probed(&self) -> u64 {
-        *self.probed.lock()
+        self.books.lock().probed
+    }
+
+    /// Calls for a device that was not there, or that another call was at work on: no core may make
+    /// them.
+    pub(crate) fn breaches(&self) -> u64 {
+        self.books.lock().breaches
+    }
+
+    /// Does `call`, which is about a device that is there.
+    fn during<T>(&self, dev: EndpointId, call: impl FnOnce() -> T) -> T {
+        let bit = bit(dev);
+        let mut books = self.books.lock();
+        let alone = books.probed & !books.busy & bit == bit;
+        books.breaches += u64::from(!alone);
+        books.busy |= bit;
+        drop(books);
+        let result = call();
+        self.books.lock().busy &= !bit;
+        result
     }
 
     /// Keeps no more, and returns how many of those that were kept somebody still refers to.
@@ -207,7 +236,7 @@ impl Driver for Recorder {
         schedule::call("probe", id.0);
         self.note(id, Call::Probe);
         let probed = self.inner.probe(id)?;
-        *self.probed.lock() |= bit(id);
+        self.books.lock().probed |= bit(id);
         Ok(probed)
     }
 
@@ -254,7 +283,7 @@ impl Driver for Recorder {
         from: Option<&Arc<Domain>>,
     ) -> Result<Attached, AttachError> {
         schedule::call("attach", dev.id().0);
-        let result = self.inner.attach(dev, to, from);
+        let result = self.during(dev.id(), || self.inner.attach(dev, to, from));
         let call = Call::Attach {
             pasid: None,
             to: Tag::of(to),
@@ -273,7 +302,7 @@ impl Driver for Recorder {
         from: Option<&Arc<Domain>>,
     ) -> Result<(), AttachError> {
         schedule::call("set PASID of", dev.id().0);
-        let result = self.inner.set_pasid(dev, pasid, to, from);
+        let result = self.during(dev.id(), || self.inner.set_pasid(dev, pasid, to, from));
         let call = Call::Attach {
             pasid: Some(pasid),
             to: Tag::of(to),
@@ -287,7 +316,7 @@ impl Driver for Recorder {
     fn release(&self, dev: &Device) {
         schedule::call("release", dev.id().0);
         self.note(dev.id(), Call::Release);
-        *self.probed.lock() &= !bit(dev.id());
-        self.inner.release(dev);
+        self.during(dev.id(), || self.inner.release(dev));
+        self.books.lock().probed &= !bit(dev.id());
     }
 }

@@ -2,16 +2,26 @@
 
 //! Two threads that walk at random over one group at once: `cat` the debugfs file `soak`.
 //!
-//! A read soaks for some seconds and says in one line of JSON what happened. Threads know of a
-//! group what they saw a moment ago, so much of what they ask for is refused or misuse. Whenever
-//! both are done, the oracle compares belief and truth, no driver may have failed unasked, and in
-//! the end nobody may refer to anything. The seed repeats what is asked for, not who comes first.
+//! A read soaks for some seconds and says in one line of JSON what happened. In half of the groups
+//! the threads do what they like: they know what they saw a moment ago, so much is refused or is
+//! misuse. In the others they obey the rules. Delays at every lock and before every call of a
+//! driver see to it that each comes between the steps of the other ([`Stirred`]). Whoever takes the
+//! group's mutex finds belief and truth alike; whenever both are done, no driver may have failed
+//! unasked, and in the end nobody may refer to anything. The seed repeats what is asked for, not
+//! who comes first. A read of `soak_seeded` shows that it can fail ([`seeded`]).
 
+mod actor;
 mod arena;
+pub(crate) mod seeded;
+mod session;
 
-use self::arena::{
-    Arena,
-    Counts, //
+use self::{
+    arena::{
+        Arena,
+        Counts,
+        Manner, //
+    },
+    session::THREADS, //
 };
 use super::MAX_MEMBERS;
 use crate::{
@@ -22,6 +32,7 @@ use crate::{
             Variants, //
         },
         new_mutex,
+        schedule::Stirred,
         thread::{
             Run,
             Thread, //
@@ -45,11 +56,9 @@ use kernel::{
 /// Milliseconds of a read.
 const BURST: i64 = 5000;
 
-/// Operations of each thread on an arena.
-const OPERATIONS: u32 = 400;
-
-/// Threads.
-const THREADS: u64 = 2;
+/// How often the threads of a group meet, and what they do at most in between.
+const MEETINGS: u32 = 24;
+const OPERATIONS: u32 = 30;
 
 /// What the file remembers: bursts so far.
 #[pin_data]
@@ -69,27 +78,63 @@ impl Soak {
         let mut bursts = self.bursts.lock();
         let seed = seed().wrapping_add(*bursts);
         *bursts += 1;
-        let start = Instant::<Monotonic>::now();
-        let mut counts = Counts::default();
-        let muted = Muted::start();
-        let warned = muted.count();
-        let mut random = Random::new(seed);
-        let mut arenas = 0u32;
-        let mut failed = false;
-        while !failed && start.elapsed().as_millis() < BURST {
-            let protocol = arenas.checked_rem(protocols()).unwrap_or(0);
-            failed = soak(&mut random, protocol as usize, &mut counts).is_err();
-            arenas += 1;
-        }
-        Protocols::select(0);
-        let ms = start.elapsed().as_millis();
-        let warned = muted.count() - warned;
+        let Burst {
+            ms,
+            groups,
+            counts,
+            warned,
+            failed,
+        } = burst(seed, BURST, THREADS, |_| true);
         f.write_fmt(fmt!(
-            "{{\"seed\":{seed},\"ms\":{ms},\"arenas\":{arenas},\"families\":{},{counts},\
+            "{{\"seed\":{seed},\"ms\":{ms},\"groups\":{groups},\"families\":{},{counts},\
              \"warned\":{warned},\"failed\":{failed}}}\n",
             protocols()
         ))
     }
+}
+
+/// What a burst came to.
+struct Burst {
+    ms: i64,
+    groups: u32,
+    counts: Counts,
+    /// WARNs.
+    warned: u64,
+    failed: bool,
+}
+
+/// Soaks for so many milliseconds, or until a check fails, in the manners that are wanted.
+fn burst(seed: u64, limit: i64, threads: u32, wanted: fn(Manner) -> bool) -> Burst {
+    let start = Instant::<Monotonic>::now();
+    let muted = Muted::start();
+    let before = muted.count();
+    let _stirred = Stirred::start(seed);
+    let mut random = Random::new(seed);
+    let mut burst = Burst {
+        ms: 0,
+        groups: 0,
+        counts: Counts::default(),
+        warned: 0,
+        failed: false,
+    };
+    let mut turn = 0u32;
+    while !burst.failed && burst.ms < limit {
+        let manner = Manner {
+            obedient: turn & 1 != 0,
+            old: turn & 2 != 0,
+        };
+        let protocol = (turn >> 2).checked_rem(protocols()).unwrap_or(0);
+        turn += 1;
+        if wanted(manner) {
+            Protocols::select(protocol as usize);
+            burst.failed = soak(&mut random, manner, threads, &mut burst.counts).is_err();
+            burst.groups += 1;
+        }
+        burst.ms = start.elapsed().as_millis();
+    }
+    Protocols::select(0);
+    burst.warned = muted.count() - before;
+    burst
 }
 
 /// Families, each in each of its ways.
@@ -97,36 +142,49 @@ fn protocols() -> u32 {
     Protocols::NAMES.len() as u32
 }
 
-/// One of the threads.
+/// One of the threads, until they meet.
 struct Worker {
     arena: Arc<Arena>,
+    number: u32,
     seed: u64,
-    number: usize,
+    operations: u32,
 }
 
 impl Run for Worker {
     fn run(&self) {
-        self.arena.walk(self.number, self.seed, OPERATIONS);
+        self.arena.walk(self.number, self.seed, self.operations);
     }
 }
 
 /// One group from its beginning to its end.
-fn soak(random: &mut Random, protocol: usize, counts: &mut Counts) -> Outcome {
-    Protocols::select(protocol);
+fn soak(random: &mut Random, manner: Manner, threads: u32, counts: &mut Counts) -> Outcome {
     let members = 1 + random.below(MAX_MEMBERS);
-    let arena = Arena::new(members)?;
-    let mut threads = KVec::new();
-    for number in 0..THREADS as usize {
+    let arena = Arena::new(members, manner)?;
+    let mut met = Ok(());
+    for _ in 0..MEETINGS {
+        met = until_they_meet(random, &arena, threads);
+        if met.is_err() {
+            break;
+        }
+    }
+    counts.add(&arena.counts());
+    let ended = Arena::end(arena);
+    met.and(ended)
+}
+
+fn until_they_meet(random: &mut Random, arena: &Arc<Arena>, threads: u32) -> Outcome {
+    let operations = 1 + random.below(OPERATIONS);
+    let mut running = KVec::new();
+    for number in 0..threads {
         let worker = Worker {
             arena: arena.clone(),
-            seed: random.next(),
             number,
+            seed: random.next(),
+            operations,
         };
-        threads.push(Thread::spawn(Arc::new(worker, GFP_KERNEL)?)?, GFP_KERNEL)?;
+        running.push(Thread::spawn(Arc::new(worker, GFP_KERNEL)?)?, GFP_KERNEL)?;
     }
     // Waits for their end.
-    drop(threads);
-    counts.add(&arena.counts());
-    arena.check()?;
-    Arena::end(arena)
+    drop(running);
+    arena.check()
 }

@@ -5,9 +5,13 @@
 //! A registered thread stops at points: before it takes one of the locks under test, and before a
 //! driver is called. There it is decided who goes on. Locks are also kept in books, so that a
 //! thread that would wait for one is not chosen, and a deadlock is seen before it happens. All
-//! other threads, and all other locks, pass at the cost of one comparison or two.
+//! other threads, and all other locks, pass at the cost of one comparison or two, or are delayed if
+//! that was asked for ([`Stirred`]).
 
 mod books;
+mod stir;
+
+pub(crate) use self::stir::Stirred;
 
 pub(crate) use self::books::{
     End,
@@ -17,7 +21,10 @@ pub(crate) use self::books::{
     MAX_THREADS, //
 };
 
-use self::books::Books;
+use self::{
+    books::Books,
+    stir::stir, //
+};
 use super::thread::{
     Run,
     Thread, //
@@ -184,8 +191,9 @@ pub(crate) fn begin(name: &'static str) {
 
 /// A driver is about to be called for a device.
 pub(crate) fn call(name: &'static str, device: u32) {
-    if let Some((scheduler, number)) = registered() {
-        scheduler.reach(number, Point::Call(name, device));
+    match registered() {
+        Some((scheduler, number)) => drop(scheduler.reach(number, Point::Call(name, device))),
+        None => stir(),
     }
 }
 
@@ -200,6 +208,7 @@ pub(crate) fn other(name: &'static str) {
 pub(super) fn locking(name: &'static CStr, lock: usize) {
     POINTS.fetch_add(1, Relaxed);
     let Some((scheduler, number)) = registered() else {
+        stir();
         return;
     };
     if scheduler.books.lock().is_tested(name) {
@@ -209,8 +218,9 @@ pub(super) fn locking(name: &'static CStr, lock: usize) {
 
 /// A lock is about to be given back.
 pub(super) fn unlocking(lock: usize) {
-    if let Some((scheduler, number)) = registered() {
-        scheduler.books.lock().unlock(number, lock);
+    match registered() {
+        Some((scheduler, number)) => scheduler.books.lock().unlock(number, lock),
+        None => stir(),
     }
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the threads share, and what each of them sees of it.
+//! What the threads share, what they do with it, and how it has to be.
 
+use super::{
+    actor::Actor,
+    session::Session, //
+};
 use crate::{
     fixture::{
         check_tame,
@@ -12,6 +16,8 @@ use crate::{
     group::{
         Endpoint,
         Group,
+        Ownership,
+        State,
         Warning, //
     },
     iommu::{
@@ -31,6 +37,7 @@ use crate::{
     mock::hw::Reach,
     oracle,
     random::Random,
+    schedule::history::of_2022,
     walk::{
         coverage::Outcome as Class,
         ops::{
@@ -49,13 +56,22 @@ use kernel::{
     sync::Arc, //
 };
 
+/// What the threads of a group do, and to which driver.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Manner {
+    /// They end what they have begun and nothing else, and nothing fails.
+    pub(super) obedient: bool,
+    /// The driver is that of 2022, whose callbacks must not meet.
+    pub(super) old: bool,
+}
+
 /// What happened.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Counts {
-    operations: u64,
-    done: u64,
-    refused: u64,
-    unplugged: u64,
+    pub(super) operations: u64,
+    pub(super) done: u64,
+    pub(super) refused: u64,
+    pub(super) unplugged: u64,
     faults: u64,
     /// CPUs that were seen, one bit each.
     cpus: u32,
@@ -95,16 +111,17 @@ struct Shared {
     /// Devices that are there, or are just coming or leaving.
     present: KVec<Arc<Endpoint>>,
     counts: Counts,
-    /// Where a thread gave up, which it never has to.
-    error: Option<Error>,
+    /// A thread found something wrong.
+    failed: bool,
 }
 
 /// See the module.
 #[pin_data]
 pub(super) struct Arena {
-    fixture: Fixture,
-    members: u32,
-    domains: KVec<Arc<Domain>>,
+    pub(super) fixture: Fixture,
+    pub(super) members: u32,
+    manner: Manner,
+    pub(super) domains: KVec<Arc<Domain>>,
     #[pin]
     shared: Mutex<Shared>,
 }
@@ -115,8 +132,11 @@ impl Arena {
     /// # Errors
     ///
     /// ENOMEM.
-    pub(super) fn new(members: u32) -> Result<Arc<Self>> {
+    pub(super) fn new(members: u32, manner: Manner) -> Result<Arc<Self>> {
         let mut setup = Setup::ordinary(members)?;
+        if manner.old {
+            setup = setup.wrap(Some(of_2022));
+        }
         // One device of three has no PASIDs.
         for at in (2..members as usize).step_by(3) {
             setup = setup.endpoint(at, |endpoint| endpoint.max_pasids = 0);
@@ -139,11 +159,12 @@ impl Arena {
         let shared = Shared {
             present,
             counts: Counts::default(),
-            error: None,
+            failed: false,
         };
         let arena = pin_init!(Self {
             fixture,
             members,
+            manner,
             domains,
             shared <- new_mutex!(shared, "Arena::shared"),
         });
@@ -158,52 +179,73 @@ impl Arena {
     }
 
     /// Walks as thread `number`.
-    pub(super) fn walk(&self, number: usize, seed: u64, operations: u32) {
+    pub(super) fn walk(&self, number: u32, seed: u64, operations: u32) {
         let mut random = Random::new(seed);
         let mut counts = Counts::default();
         let mut walked = Ok(());
         for _ in 0..operations {
-            walked = self.step(&mut random, &mut counts);
+            walked = self.step(number, &mut random, &mut counts);
             if walked.is_err() {
                 break;
             }
             // Whoever never waits runs through on a kernel that does not preempt.
-            if random.chance(10 + number as u32) {
+            if random.chance(10 + number) {
                 yield_now();
             }
         }
         let mut shared = self.shared.lock();
         shared.counts.add(&counts);
-        shared.error = shared.error.or(walked.err());
+        shared.failed |= walked.is_err();
     }
 
-    /// Does one operation on what is there now.
-    fn step(&self, random: &mut Random, counts: &mut Counts) -> Result {
-        let Some(mut actor) = Actor::new(self)? else {
-            // Where a fault keeps the last one from coming back, the next step tries again.
-            let _ = self.plug(random.below(self.members));
+    /// Does something with what is there now.
+    fn step(&self, number: u32, random: &mut Random, counts: &mut Counts) -> Outcome {
+        counts.cpus |= 1 << (CpuId::current().as_u32() & 31);
+        let Some(actor) = Actor::new(self)? else {
+            // Where a fault keeps the last one from coming back, the next step tries again. Nobody
+            // plugs a device that obedient threads are about to plug.
+            if !self.manner.obedient {
+                let _ = self.plug(random.below(self.members));
+            }
             return Ok(());
         };
-        let wanted = random.pick(Kind::ALL);
-        let op = ops::choose(random, &actor.view(), wanted, Class::Done);
-        if random.chance(5) {
-            self.fixture.fail(rule(random, op.kind(), self.members))?;
+        // Whoever has the mutex finds everything as it must be, whatever others are about to do.
+        if random.chance(20) {
+            self.look(&actor.group().lock())?;
         }
         // Hardware looks on whenever it likes.
         if random.chance(30) {
             let _ = self.fixture.truth(random.below(self.members));
         }
+        match self.manner.obedient {
+            true => Session::new(self, number, actor.present(), random, counts).run(),
+            false => self.operate(actor, random, counts),
+        }
+    }
+
+    /// Does one operation, with a fault now and then.
+    fn operate(&self, mut actor: Actor<'_>, random: &mut Random, counts: &mut Counts) -> Outcome {
+        let wanted = random.pick(Kind::ALL);
+        let op = ops::choose(random, &actor.view(), wanted, Class::Done);
+        // Once a PASID could not be blocked, nobody knows any more where those of its group go.
+        let back = matches!(
+            op.kind(),
+            Kind::DetachPasid | Kind::ResetPrepare | Kind::ResetDone
+        );
+        let spared = self.members % 2 != 0;
+        if random.chance(10) && !(spared && back) {
+            self.fixture.fail(rule(random, op.kind(), self.members))?;
+        }
         let result = ops::perform(&mut actor, op);
-        if random.chance(50) {
+        if spared || random.chance(50) {
             self.fixture.faults().clear();
         }
         counts.operations += 1;
-        counts.cpus |= 1 << (CpuId::current().as_u32() & 31);
         match result {
             Ok(Ok(())) => counts.done += 1,
             // What it was about may have left meanwhile.
             Ok(Err(_)) | Err(ENODEV) => counts.refused += 1,
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         if op.kind() == Kind::Unplug && matches!(result, Ok(Ok(()))) {
             counts.unplugged += 1;
@@ -211,7 +253,34 @@ impl Arena {
         Ok(())
     }
 
-    fn plug(&self, id: u32) -> Result {
+    /// Checks a group, whoever works on it otherwise.
+    fn look(&self, state: &State) -> Outcome {
+        oracle::check_group(&self.fixture, state)?;
+        let is = |domain: &Arc<Domain>| state.current().is_some_and(|c| Arc::ptr_eq(c, domain));
+        let users = self.domains.iter().any(is);
+        let own = [state.default(), state.blocking()];
+        check!(
+            users || state.current().is_none() || own.into_iter().flatten().any(is),
+            "the group is on a domain that is nobody's"
+        );
+        check!(
+            users || state.handle().is_none() || state.members().is_empty(),
+            "a handle without a domain of a user"
+        );
+        Ok(())
+    }
+
+    /// The devices that are there now.
+    pub(super) fn present(&self) -> Result<KVec<Arc<Endpoint>>> {
+        // Somebody may be about to put another one in.
+        let mut present = KVec::with_capacity(self.members as usize + 2, GFP_KERNEL)?;
+        for endpoint in &self.shared.lock().present {
+            present.push(endpoint.clone(), GFP_KERNEL)?;
+        }
+        Ok(present)
+    }
+
+    pub(super) fn plug(&self, id: u32) -> Result {
         let endpoint = Arc::new(self.fixture.iommu().probe(EndpointId(id))?, GFP_KERNEL)?;
         let mut shared = self.shared.lock();
         let known = |known: &Arc<Endpoint>| Arc::ptr_eq(known.device(), endpoint.device());
@@ -221,7 +290,7 @@ impl Arena {
         Ok(())
     }
 
-    fn unplug(&self, endpoint: &Arc<Endpoint>) -> Result {
+    pub(super) fn unplug(&self, endpoint: &Arc<Endpoint>) -> Result {
         let released = self.fixture.iommu().release(endpoint);
         let gone = |there: &Arc<Endpoint>| Arc::ptr_eq(there.device(), endpoint.device());
         self.shared.lock().present.retain(|there| !gone(there));
@@ -233,18 +302,9 @@ impl Arena {
         let asked = self.fixture.faults().hits() != 0;
         self.fixture.faults().clear();
         let shared = self.shared.lock();
-        check_eq!(shared.error, None);
+        check!(!shared.failed, "one of the threads gave up");
         for endpoint in &shared.present {
-            let state = endpoint.group().lock();
-            oracle::check_group(&self.fixture, &state)?;
-            for warning in FAILURES {
-                let count = state.warned(warning);
-                check!(
-                    asked || count == 0,
-                    "{count} WARNs without a fault: {}",
-                    warning.text()
-                );
-            }
+            self.check_group(endpoint, asked)?;
         }
         for id in 0..self.members {
             let there = shared.present.iter().any(|endpoint| {
@@ -259,6 +319,38 @@ impl Arena {
             );
         }
         check_eq!(wild(self.fixture.mock()), 0);
+        check_eq!(self.fixture.recorder().breaches(), 0);
+        Ok(())
+    }
+
+    /// Checks the group of a device that is there. `asked`: something was to fail.
+    fn check_group(&self, endpoint: &Endpoint, asked: bool) -> Outcome {
+        let state = endpoint.group().lock();
+        self.look(&state)?;
+        for warning in FAILURES {
+            let count = state.warned(warning);
+            check!(
+                asked || count == 0,
+                "{count} WARNs without a fault: {}",
+                warning.text()
+            );
+        }
+        if self.manner.obedient {
+            check_eq!(state.warnings(), 0);
+            check_eq!(state.owner(), Ownership::Free);
+            check_eq!((state.recovering(), state.pasid_entries().len()), (0, 0));
+            let home = state.current().zip(state.default());
+            check!(
+                home.is_some_and(|(current, default)| Arc::ptr_eq(current, default)),
+                "nobody uses the group, and it is not on its default domain"
+            );
+        }
+        let astray = state.members().iter().any(oracle::is_astray);
+        drop(state);
+        check!(
+            !astray || endpoint.use_default().is_err(),
+            "a driver binds while a device is astray"
+        );
         Ok(())
     }
 
@@ -300,64 +392,3 @@ const FAILURES: [Warning; 7] = [
     Warning::FailedPasidRevert,
     Warning::FailedPasidRestore,
 ];
-
-/// A thread's view of an arena, as it was when it looked.
-struct Actor<'a> {
-    arena: &'a Arena,
-    group: Arc<Group>,
-    present: KVec<Arc<Endpoint>>,
-}
-
-impl<'a> Actor<'a> {
-    /// Looks; `None` where there is no device.
-    fn new(arena: &'a Arena) -> Result<Option<Self>> {
-        let mut present = KVec::with_capacity(arena.members as usize + 2, GFP_KERNEL)?;
-        for endpoint in &arena.shared.lock().present {
-            present.push(endpoint.clone(), GFP_KERNEL)?;
-        }
-        // The last one to have come is in the newest group.
-        let group = present.last().map(|endpoint| endpoint.group().clone());
-        Ok(group.map(|group| Self {
-            arena,
-            group,
-            present,
-        }))
-    }
-}
-
-impl Place for Actor<'_> {
-    type Held = Arc<Endpoint>;
-
-    fn group(&self) -> &Arc<Group> {
-        &self.group
-    }
-
-    fn members(&self) -> u32 {
-        self.arena.members
-    }
-
-    fn present(&self) -> &[Arc<Endpoint>] {
-        &self.present
-    }
-
-    fn domains(&self) -> impl Iterator<Item = &Arc<Domain>> {
-        self.arena.domains.iter()
-    }
-
-    fn domain(&mut self, slot: u32) -> Result<Arc<Domain>> {
-        let domain = self.arena.domains.get(slot as usize);
-        domain.cloned().ok_or(EINVAL)
-    }
-
-    fn plug(&mut self, id: u32) -> Result {
-        self.arena.plug(id)
-    }
-
-    fn unplug(&mut self, at: usize) -> Result {
-        self.arena.unplug(self.present.get(at).ok_or(ENODEV)?)
-    }
-
-    fn has_pasids(&self) -> bool {
-        self.arena.fixture.mock().features().pasid
-    }
-}
