@@ -26,6 +26,7 @@
 //! C header: [`include/linux/iommu.h`](srctree/include/linux/iommu.h)
 
 mod answer;
+mod channel;
 mod consumer;
 mod device;
 mod domain;
@@ -44,7 +45,10 @@ pub(crate) use consumer::{
     is_kdump,
     misuse,
     Access,
-    Buffer, //
+    Buffer,
+    Channel,
+    Ended,
+    Transfer, //
 };
 pub(crate) use consumer::{
     Handle,

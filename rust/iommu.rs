@@ -10,6 +10,7 @@
 
 mod aperture;
 mod attach;
+mod bus;
 mod device;
 mod domain;
 mod driver;
@@ -25,6 +26,7 @@ pub(crate) use attach::{
     AttachError,
     Attached, //
 };
+pub(crate) use bus::Bus;
 pub(crate) use device::Device;
 pub(crate) use domain::{
     Domain,

@@ -115,8 +115,7 @@ unsigned int HELPER(device_references)(struct device *dev)
 
 /*
  * As a driver does before its device may do DMA. A device whose attach was
- * deferred is attached first; the mapping itself, which must not sleep, is
- * refused by all of our drivers.
+ * deferred is attached first.
  */
 int HELPER(use_dma)(struct device *dev)
 {

@@ -123,7 +123,7 @@ impl Kernel {
 
         let number = next_number();
         let name = CString::try_from_fmt(fmt!("iommu_mock_kunit.{number}"))?;
-        let iommu = Iommu::register(recorder.clone(), name)?;
+        let iommu = Iommu::register(recorder.clone(), instance.bus, name)?;
         let name = CString::try_from_fmt(fmt!("iommu_mock_kunit_user.{number}"))?;
         let driver = KBox::pin_init(UserDriver::register(name), GFP_KERNEL)?;
         Ok(Self {

@@ -7,6 +7,7 @@
 mod adaptor;
 mod attach;
 mod bind;
+mod channel;
 mod claim;
 mod detach;
 mod dirty;

@@ -8,6 +8,8 @@
 
 mod attach;
 #[cfg(IOMMU_MOCK_KUNIT)]
+mod channel;
+#[cfg(IOMMU_MOCK_KUNIT)]
 mod default;
 #[cfg(IOMMU_MOCK_KUNIT)]
 mod dirty;
@@ -29,6 +31,12 @@ mod reset;
 mod uses;
 
 pub(crate) use attach::LiveGroup;
+#[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) use channel::{
+    Channel,
+    Ended,
+    Transfer, //
+};
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) use default::is_kdump;
 #[cfg(IOMMU_MOCK_KUNIT)]

@@ -92,7 +92,7 @@ impl Endpoint {
     /// Whether a driver is bound to it that somebody else has chosen.
     pub(crate) fn in_use(&self) -> bool {
         match &self.seat {
-            Seat::Platform(_) => false,
+            Seat::Platform(device) => device.has_driver(),
             Seat::Pci(function) => function.has_driver(),
         }
     }

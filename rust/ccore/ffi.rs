@@ -3,6 +3,8 @@
 //! The C helpers of `helpers.c`, under the names of this module, and what the kernel exports
 //! without declaring it in a header.
 
+#[cfg(IOMMU_MOCK_KUNIT)]
+use super::consumer::Transfer;
 use kernel::{
     bindings,
     prelude::*, //
@@ -70,6 +72,26 @@ unsafe extern "C" {
     #[cfg(IOMMU_MOCK_KUNIT)]
     #[link_name = "iommu_mock_kunit_page_address"]
     pub(super) fn page_address(page: *const bindings::page) -> u64;
+
+    /// Makes a device that has a driver a channel of dmaengine, which copies by `copy`.
+    /// Returns an error pointer if that failed.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_channel_add")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_channel_add")]
+    pub(super) fn channel_add(
+        dev: *mut bindings::device,
+        engine: *mut c_void,
+        copy: unsafe extern "C" fn(*const c_void, u64, u64, usize, *mut c_int) -> usize,
+    ) -> *mut c_void;
+
+    /// Waits until nobody uses the channel, removes it, and returns its engine.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_channel_remove")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_channel_remove")]
+    pub(super) fn channel_remove(channel: *mut c_void) -> *mut c_void;
+
+    /// Copies between physical addresses, within a page each. `enum dmaengine_tx_result`.
+    #[cfg_attr(IOMMU_MOCK_KUNIT, link_name = "iommu_mock_kunit_channel_move")]
+    #[cfg_attr(not(IOMMU_MOCK_KUNIT), link_name = "iommu_mock_channel_move")]
+    pub(super) fn channel_move(to: u64, from: u64, len: usize) -> c_int;
 
     /// Registers a platform driver of this module.
     #[cfg_attr(
@@ -218,4 +240,25 @@ unsafe extern "C" {
         first: *mut c_ulong,
         last: *mut c_ulong,
     ) -> c_int;
+}
+
+// `kunit/helpers/client.c`.
+#[allow(improper_ctypes)]
+#[cfg(IOMMU_MOCK_KUNIT)]
+unsafe extern "C" {
+    /// Requests the channel of a device; null where there is none that is free.
+    #[link_name = "iommu_mock_kunit_client_request"]
+    pub(super) fn client_request(dev: *mut bindings::device) -> *mut c_void;
+
+    /// Releases it.
+    #[link_name = "iommu_mock_kunit_client_release"]
+    pub(super) fn client_release(channel: *mut c_void);
+
+    /// Does copies and waits for them.
+    #[link_name = "iommu_mock_kunit_client_copy"]
+    pub(super) fn client_copy(channel: *mut c_void, transfers: *mut Transfer, count: u32) -> c_int;
+
+    /// Submits copies and terminates them.
+    #[link_name = "iommu_mock_kunit_client_drop"]
+    pub(super) fn client_drop(channel: *mut c_void, transfers: *mut Transfer, count: u32) -> c_int;
 }

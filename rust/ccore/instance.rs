@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     iommu::{
+        Bus,
         Domain,
         Driver, //
     },
@@ -53,6 +54,7 @@ pub(super) struct Instance {
     #[pin]
     ops: Opaque<bindings::iommu_ops>,
     driver: Arc<dyn Driver>,
+    bus: Arc<dyn Bus>,
     #[pin]
     blocked: Option<RawDomain>,
     #[pin]
@@ -77,7 +79,7 @@ unsafe impl Send for Instance {}
 unsafe impl Sync for Instance {}
 
 impl Instance {
-    fn new(driver: Arc<dyn Driver>) -> Result<Arc<Self>> {
+    fn new(driver: Arc<dyn Driver>, bus: Arc<dyn Bus>) -> Result<Arc<Self>> {
         let pasid = driver.features().pasid;
         let wrap = |domain: Option<&Arc<Domain>>| {
             domain.map(|domain| RawDomain::new_static(domain.clone(), pasid))
@@ -93,6 +95,7 @@ impl Instance {
             iommu: Opaque::zeroed(),
             ops: Opaque::zeroed(),
             driver,
+            bus,
             blocked,
             identity,
             release,
@@ -156,6 +159,10 @@ impl Instance {
 
     pub(super) fn driver(&self) -> &Arc<dyn Driver> {
         &self.driver
+    }
+
+    pub(super) fn bus(&self) -> &Arc<dyn Bus> {
+        &self.bus
     }
 
     pub(super) fn groups(&self) -> &Groups {
@@ -226,13 +233,17 @@ pub(crate) struct Iommu {
 
 impl Iommu {
     /// Registers `driver` as `name`, which appears in `/sys/class/iommu` and must be unique there.
-    /// May sleep.
+    /// `bus` is the hardware that it programs. May sleep.
     ///
     /// # Errors
     ///
     /// ENOMEM; EEXIST where the name is taken; EBUSY and others where the core refuses.
-    pub(crate) fn register(driver: Arc<dyn Driver>, name: CString) -> Result<Arc<Self>> {
-        let instance = Instance::new(driver)?;
+    pub(crate) fn register(
+        driver: Arc<dyn Driver>,
+        bus: Arc<dyn Bus>,
+        name: CString,
+    ) -> Result<Arc<Self>> {
+        let instance = Instance::new(driver, bus)?;
         let iommu = instance.iommu.get();
         let format = c"%s".as_char_ptr();
         // SAFETY: `iommu` is valid and lives until `drop`; the format takes one string.

@@ -113,6 +113,14 @@ impl PlatformDevice {
         // SAFETY: By the type invariant, `raw` is valid.
         unsafe { &raw mut (*self.raw.as_ptr()).dev }
     }
+
+    /// Whether a driver is bound to it right now.
+    pub(super) fn has_driver(&self) -> bool {
+        // SAFETY: By the type invariant, the device is valid. Whoever wants an answer that lasts
+        // holds the device lock.
+        let driver = unsafe { (&raw const (*self.device()).driver).read_volatile() };
+        !driver.is_null()
+    }
 }
 
 impl Drop for PlatformDevice {

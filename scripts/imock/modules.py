@@ -63,7 +63,7 @@ def build(settings: Settings, kernel: Kernel, tools: Toolchain, name: str,
 def clippy(settings: Settings, kernel: Kernel, tools: Toolchain, name: str, title: str) -> None:
     """Have clippy and the C compiler at W=1 read everything; no code comes of it."""
     sources = [*TOP.glob("drivers/iommu/mock/*_main.rs"), *TOP.glob("kunit/*_main.rs"),
-               *TOP.glob("rust/*/helpers.c"), *TOP.glob("kunit/helpers/*.c")]
+               *TOP.glob("rust/*/*.c"), *TOP.glob("kunit/helpers/*.c")]
     objects = [str(path.relative_to(TOP).with_suffix(".o")) for path in sources]
     _make(settings, kernel, tools, name,
           ["CLIPPY=1", "W=1", "KRUSTFLAGS=-Zno-codegen", *objects], title, True)

@@ -19,7 +19,10 @@ use super::{
     unit::Unit,
     vtd::VtdUnit, //
 };
-use crate::iommu::Driver;
+use crate::iommu::{
+    Bus,
+    Driver, //
+};
 use kernel::{
     fmt,
     prelude::*,
@@ -72,6 +75,8 @@ pub(crate) struct Instance {
     pub(crate) driver: Arc<dyn Driver>,
     /// The same with what can be seen of it.
     pub(crate) mock: Arc<dyn Mock>,
+    /// Its hardware as endpoints find it.
+    pub(crate) bus: Arc<dyn Bus>,
 }
 
 fn build<U: Unit>(
@@ -82,6 +87,7 @@ fn build<U: Unit>(
     let shell = Shell::<U>::new(config, endpoints, faults)?;
     Ok(Instance {
         driver: shell.clone(),
+        bus: shell.clone(),
         mock: shell,
     })
 }

@@ -35,6 +35,16 @@ pub(crate) enum Reach {
     Memory(u64),
 }
 
+impl Reach {
+    /// The physical address, where there is one.
+    pub(crate) fn memory(self) -> Option<u64> {
+        match self {
+            Self::Aborted => None,
+            Self::Memory(at) => Some(at),
+        }
+    }
+}
+
 /// Memory that hardware reads page tables from.
 pub(crate) trait Memory: Send + Sync {
     /// A word of the table at an address; `None` where there is no table, as where an entry that

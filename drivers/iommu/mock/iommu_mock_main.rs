@@ -27,8 +27,12 @@ use rust::{
     pgtable, //
 };
 
+use ccore::UserDriver;
 use kapi::compat::param;
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    str::CString, //
+};
 use mock::control::{
     Control,
     QuickStart, //
@@ -65,6 +69,8 @@ module! {
 struct IommuMock {
     #[pin]
     control: Control,
+    #[pin]
+    channels: UserDriver,
 }
 
 impl kernel::InPlaceModule for IommuMock {
@@ -80,7 +86,11 @@ impl kernel::InPlaceModule for IommuMock {
                 group_size: param(module_parameters::group_size.value()),
                 claims: param(module_parameters::claim_pci_without_dma_isolation.value()) != 0u32,
             };
-            Ok(try_pin_init!(Self { control <- Control::new(quick) }))
+            let channels = CString::try_from_fmt(fmt!("iommu_mock_dma"))?;
+            Ok(try_pin_init!(Self {
+                channels <- UserDriver::register_channels(channels),
+                control <- Control::new(quick),
+            }))
         })
     }
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An endpoint that copies memory of the kernel, given to it by the kernel's DMA API, which
-//! translates by `drivers/iommu/dma-iommu.c`, strict and lazy. UML has no such layer.
+//! Pages that the real DMA API gives to an endpoint, by the kernel's own layer for IOVAs, strict
+//! and lazy. The endpoint is a channel of dmaengine that copies between them.
 
 use crate::{
     ccore::{
         Access,
         Buffer,
-        Endpoint, //
+        Channel,
+        Ended,
+        Endpoint,
+        UserDriver, //
     },
-    copy_engine::{
-        Bytes,
-        CopyEngine,
-        PAGE, //
-    },
+    copy_engine::PAGE,
     families::{
         self,
         Families, //
     },
     iommu::{
+        DefaultType,
         EndpointId,
         Strictness, //
     },
@@ -40,6 +40,7 @@ use crate::{
 use kernel::{
     fmt,
     prelude::*,
+    str::CString,
     sync::Arc,
     time::{
         delay::fsleep,
@@ -51,15 +52,27 @@ kunit_suite! {
     iommu_mock_kernel_dma over Families:
     endpoint_copies_what_it_is_given: each Mode in MODES;
     endpoint_reaches_nothing_that_was_taken_back: each Mode in MODES;
+    address_leads_to_nobody_but_its_next_owner: each Mode in MODES;
     queue_of_the_kernel_flushes_when_it_is_full;
+    channel_goes_lazy_while_it_is_used;
 }
 
 #[derive(Clone, Copy)]
-struct Mode(Strictness);
+pub(super) struct Mode(pub(super) Strictness);
 
 impl Param for Mode {
     fn label(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}", self.0)
+    }
+}
+
+impl Mode {
+    /// The type of a default domain that works so.
+    fn what(self) -> DefaultType {
+        match self.0 {
+            Strictness::Strict => DefaultType::Dma,
+            Strictness::Lazy => DefaultType::DmaLazy,
+        }
     }
 }
 
@@ -68,85 +81,75 @@ const MODES: [Mode; 2] = [Mode(Strictness::Strict), Mode(Strictness::Lazy)];
 /// More than a ring of the kernel has slots.
 const MANY: u32 = 300;
 
+/// Addresses that are handed out again.
+const ENOUGH: u32 = 8;
+
 /// How often something is tried that may take longer than the queue waits.
 const ATTEMPTS: u32 = 20;
 
-const DATA: u8 = 0x5a;
+/// So little is copied where a copy of a page would take longer than the queue waits.
+const LITTLE: u32 = 64;
 
-/// An endpoint behind the kernel's core, and all pages that it may reach.
-struct Scene {
-    kernel: Kernel,
-    source: Arc<Buffer>,
-    first: Arc<Buffer>,
-    second: Arc<Buffer>,
+pub(super) const DATA: u8 = 0x5a;
+
+/// An endpoint behind the kernel's core that is a channel, and pages for it.
+pub(super) struct Scene {
+    pub(super) kernel: Kernel,
+    _driver: Pin<KBox<UserDriver>>,
+    pub(super) source: Arc<Buffer>,
+    pub(super) first: Arc<Buffer>,
+    pub(super) second: Arc<Buffer>,
 }
 
 impl Scene {
-    /// `None` where the kernel has no DMA layer.
-    fn new(mode: &Mode) -> Outcome<Option<Self>> {
-        if !cfg!(CONFIG_IOMMU_DMA) {
-            skip(c"this kernel has no dma-iommu");
-            return Ok(None);
+    /// Skips the case where the kernel has no DMA layer or no channels.
+    pub(super) fn new(mode: &Mode) -> Outcome<Self> {
+        needs_dma_layer()?;
+        if !cfg!(CONFIG_DMA_ENGINE) {
+            return Err(skip(c"this kernel has no dmaengine"));
         }
-        let mut config = families::config();
-        // The kernel is lazy where it may be and nobody has another opinion.
-        config.deferred_flush = mode.0 == Strictness::Lazy;
-        let mut kernel = Kernel::with(config, 1, |_, e| e.default_type = None)?;
+        let mut kernel = Kernel::with(families::config(), 1, |_, e| e.default_type = None)?;
         kernel.plug(0)?;
+        kernel.set_type(Some(mode.what()))?;
+        let name = CString::try_from_fmt(fmt!("iommu_mock_kunit_dma"))?;
+        let driver = KBox::pin_init(UserDriver::register_channels(name), GFP_KERNEL)?;
+        kernel.endpoint(0)?.bind(&driver)?;
         check_eq!(kernel.endpoint(0)?.strictness(), Some(mode.0));
         let source = Buffer::new()?;
         source.fill(DATA)?;
-        Ok(Some(Self {
+        Ok(Self {
             kernel,
+            _driver: driver,
             source,
             first: Buffer::new()?,
             second: Buffer::new()?,
-        }))
+        })
     }
 
-    fn endpoint(&self) -> Result<&Endpoint> {
+    pub(super) fn endpoint(&self) -> Result<&Endpoint> {
         self.kernel.endpoint(0)
-    }
-
-    fn copy(&self, from: u64, to: u64) -> Result<u64> {
-        let engine = CopyEngine {
-            mock: self.kernel.mock(),
-            endpoint: EndpointId(0),
-            ram: self,
-        };
-        engine.copy(from, to, PAGE)
-    }
-
-    fn find(&self, at: u64) -> Result<(&Buffer, usize)> {
-        let buffers = [&self.source, &self.first, &self.second].into_iter();
-        let mut found = buffers.filter(|buffer| buffer.at() == at & !(PAGE - 1));
-        let buffer = found.next().ok_or(EFAULT)?;
-        Ok((buffer, (at & (PAGE - 1)) as usize))
     }
 }
 
-impl Bytes for Scene {
-    fn read(&self, at: u64) -> Result<u8> {
-        let (buffer, offset) = self.find(at)?;
-        buffer.load(offset)
-    }
-
-    fn write(&self, at: u64, value: u8) -> Result {
-        let (buffer, offset) = self.find(at)?;
-        buffer.store(offset, value)
+fn needs_dma_layer() -> Outcome {
+    match cfg!(CONFIG_IOMMU_DMA) {
+        true => Ok(()),
+        false => Err(skip(c"this kernel has no dma-iommu")),
     }
 }
 
 fn endpoint_copies_what_it_is_given(mode: &Mode) -> Outcome {
     let warnings = WarnCounter::start()?;
-    let Some(scene) = Scene::new(mode)? else {
-        return Ok(());
-    };
+    let scene = Scene::new(mode)?;
     let endpoint = scene.endpoint()?;
+    let channel = endpoint.request_channel()?;
     let from = endpoint.dma_map(&scene.source, Access::Read)?;
     let to = endpoint.dma_map(&scene.first, Access::Write)?;
     check!(from.iova() != scene.source.at() || to.iova() != scene.first.at());
-    check_eq!(scene.copy(from.iova(), to.iova())?, PAGE);
+    check_eq!(
+        channel.copy(from.iova(), to.iova(), PAGE as u32)?,
+        Ended::Copied
+    );
     check!(scene.first.is_all(DATA) && scene.source.is_all(DATA));
     check!(scene.second.is_all(0));
     drop((from, to));
@@ -156,49 +159,75 @@ fn endpoint_copies_what_it_is_given(mode: &Mode) -> Outcome {
 
 fn endpoint_reaches_nothing_that_was_taken_back(mode: &Mode) -> Outcome {
     let warnings = WarnCounter::start()?;
-    let Some(scene) = Scene::new(mode)? else {
-        return Ok(());
-    };
+    let scene = Scene::new(mode)?;
     let endpoint = scene.endpoint()?;
-    let mock = scene.kernel.mock();
-    let reach = |iova| mock.dma(EndpointId(0), None, iova);
-    let (first, second) = (
-        Reach::Memory(scene.first.at()),
-        Reach::Memory(scene.second.at()),
-    );
+    let channel = endpoint.request_channel()?;
     let from = endpoint.dma_map(&scene.source, Access::Read)?;
     let (mut kept, mut last) = (false, 0);
     // The queue is flushed after 10 ms, which may be over before we look.
     for _ in 0..ATTEMPTS {
         let to = endpoint.dma_map(&scene.first, Access::Write)?;
         last = to.iova();
-        check_eq!(reach(last), first);
+        check_eq!(channel.copy(from.iova(), last, LITTLE)?, Ended::Copied);
+        check_eq!(scene.first.load(0)?, DATA);
+        scene.first.store(0, 0)?;
         drop(to);
-        kept |= reach(last) == first;
-        // Nobody else is given the address as long as that is so.
-        let other = endpoint.dma_map(&scene.second, Access::Write)?;
-        check_eq!(reach(other.iova()), second);
+        let ended = channel.copy(from.iova(), last, LITTLE)?;
+        let written = scene.first.load(0)? == DATA;
+        check_eq!(written, ended == Ended::Copied);
+        kept |= written;
+        scene.first.store(0, 0)?;
     }
-    let caches = mock.inspect(EndpointId(0)).is_some();
+    let caches = scene.kernel.mock().inspect(EndpointId(0)).is_some();
     check_eq!(kept, caches && mode.0 == Strictness::Lazy);
 
     for _ in 0..ATTEMPTS {
-        if reach(last) == Reach::Aborted {
+        if scene.kernel.mock().dma(EndpointId(0), None, last) == Reach::Aborted {
             break;
         }
         fsleep(Delta::from_millis(10));
     }
-    check_eq!(scene.copy(from.iova(), last)?, 0);
-    check!(scene.first.is_all(0) && scene.second.is_all(0));
+    let ended = channel.copy(from.iova(), last, LITTLE)?;
+    check_eq!(ended, Ended::NotWritten(LITTLE));
+    check_eq!(scene.first.load(0)?, 0);
+    check_eq!(warnings.count(), 0);
+    Ok(())
+}
+
+/// Whoever is given an address is the only one there, were it mapped a moment ago.
+fn address_leads_to_nobody_but_its_next_owner(mode: &Mode) -> Outcome {
+    let warnings = WarnCounter::start()?;
+    let scene = Scene::new(mode)?;
+    let endpoint = scene.endpoint()?;
+    let channel = endpoint.request_channel()?;
+    let from = endpoint.dma_map(&scene.source, Access::Read)?;
+    let mut reused = 0;
+    let mut former = KVec::new();
+    for _ in 0..MANY {
+        let to = endpoint.dma_map(&scene.first, Access::Write)?;
+        check_eq!(channel.copy(from.iova(), to.iova(), LITTLE)?, Ended::Copied);
+        former.push(to.iova(), GFP_KERNEL)?;
+        drop(to);
+        scene.first.store(0, 0)?;
+
+        let to = endpoint.dma_map(&scene.second, Access::Write)?;
+        check_eq!(channel.copy(from.iova(), to.iova(), LITTLE)?, Ended::Copied);
+        check_eq!(scene.first.load(0)?, 0);
+        check_eq!(scene.second.load(0)?, DATA);
+        scene.second.store(0, 0)?;
+        reused += u32::from(former.contains(&to.iova()));
+        if reused == ENOUGH {
+            break;
+        }
+    }
+    check_eq!(reused, ENOUGH);
     check_eq!(warnings.count(), 0);
     Ok(())
 }
 
 fn queue_of_the_kernel_flushes_when_it_is_full() -> Outcome {
     let warnings = WarnCounter::start()?;
-    let Some(scene) = Scene::new(&Mode(Strictness::Lazy))? else {
-        return Ok(());
-    };
+    let scene = Scene::new(&Mode(Strictness::Lazy))?;
     let endpoint = scene.endpoint()?;
     for round in 0..MANY {
         let buffer = match round & 1 {
@@ -209,6 +238,39 @@ fn queue_of_the_kernel_flushes_when_it_is_full() -> Outcome {
         let reach = scene.kernel.mock().dma(EndpointId(0), None, to.iova());
         check_eq!(reach, Reach::Memory(buffer.at()));
     }
+    check_eq!(warnings.count(), 0);
+    Ok(())
+}
+
+/// Copies a little into `buffer` and takes it back at once; whether it could be written then.
+fn written_after(
+    endpoint: &Endpoint,
+    channel: &Channel<'_>,
+    buffer: &Arc<Buffer>,
+) -> Outcome<bool> {
+    let to = endpoint.dma_map(buffer, Access::Write)?;
+    let iova = to.iova();
+    check_eq!(channel.copy(iova, iova, LITTLE)?, Ended::Copied);
+    drop(to);
+    Ok(channel.copy(iova, iova, LITTLE)? == Ended::Copied)
+}
+
+fn channel_goes_lazy_while_it_is_used() -> Outcome {
+    let warnings = WarnCounter::start()?;
+    let mut scene = Scene::new(&Mode(Strictness::Strict))?;
+    check_eq!(
+        scene.kernel.set_type(Some(DefaultType::Identity)),
+        Err(EPERM)
+    );
+    check_eq!(scene.kernel.set_type(Some(DefaultType::DmaLazy)), Ok(()));
+    check_eq!(scene.kernel.set_type(Some(DefaultType::Dma)), Err(EPERM));
+    let endpoint = scene.endpoint()?;
+    let channel = endpoint.request_channel()?;
+    let mut kept = false;
+    for _ in 0..ATTEMPTS {
+        kept |= written_after(endpoint, &channel, &scene.first)?;
+    }
+    check_eq!(kept, scene.kernel.mock().inspect(EndpointId(0)).is_some());
     check_eq!(warnings.count(), 0);
     Ok(())
 }

@@ -34,6 +34,9 @@ pub(crate) enum Access {
     Write,
 }
 
+/// So much of a page is filled or looked at in one go.
+const LINE: usize = 64;
+
 /// A page of memory.
 #[pin_data]
 pub(crate) struct Buffer {
@@ -91,12 +94,23 @@ impl Buffer {
     ///
     /// None that can happen.
     pub(crate) fn fill(&self, byte: u8) -> Result {
-        (0..PAGE_SIZE).try_for_each(|offset| self.store(offset, byte))
+        let page = self.page.lock();
+        let line = [byte; LINE];
+        (0..PAGE_SIZE).step_by(LINE).try_for_each(|offset| {
+            // SAFETY: `line` can be read; all access to the page is under the lock.
+            unsafe { page.write_raw(line.as_ptr(), offset, LINE) }
+        })
     }
 
     /// Whether all of it is `byte`.
     pub(crate) fn is_all(&self, byte: u8) -> bool {
-        (0..PAGE_SIZE).all(|offset| self.load(offset) == Ok(byte))
+        let page = self.page.lock();
+        (0..PAGE_SIZE).step_by(LINE).all(|offset| {
+            let mut line = [0; LINE];
+            // SAFETY: `line` can be written to; all access to the page is under the lock.
+            let read = unsafe { page.read_raw(line.as_mut_ptr(), offset, LINE) };
+            read.is_ok() && line == [byte; LINE]
+        })
     }
 
     fn raw(&self) -> *mut bindings::page {

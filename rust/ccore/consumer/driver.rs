@@ -14,7 +14,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A registered platform driver that does nothing. Devices are bound to it by hand only.
+/// A registered platform driver. Devices are bound to it by hand only.
 ///
 /// # Invariants
 ///
@@ -32,17 +32,27 @@ unsafe impl Send for UserDriver {}
 unsafe impl Sync for UserDriver {}
 
 impl UserDriver {
-    /// Registers a driver under a name that no device has.
+    /// Registers a driver that does nothing, under a name that no device has.
     ///
     /// # Errors
     ///
     /// EBUSY where the name is taken, ENOMEM.
     pub(crate) fn register(name: CString) -> impl PinInit<Self, Error> {
-        let text = name.as_char_ptr();
+        Self::register_as(name, pin_init::zeroed())
+    }
+
+    /// Registers a driver with these operations.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::register`].
+    pub(in super::super) fn register_as(
+        name: CString,
+        mut driver: bindings::platform_driver,
+    ) -> impl PinInit<Self, Error> {
+        driver.driver.name = name.as_char_ptr();
         try_pin_init!(Self {
             raw <- Opaque::try_ffi_init(move |slot: *mut bindings::platform_driver| {
-                let mut driver: bindings::platform_driver = pin_init::zeroed();
-                driver.driver.name = text;
                 // SAFETY: `slot` is valid for writing.
                 unsafe { slot.write(driver) };
                 // SAFETY: The driver is valid, and so is its name, until it is unregistered.

@@ -107,7 +107,7 @@ impl Instance {
             family.build_claimed(shape, protocol, faults)?
         };
         let name = CString::try_from_fmt(fmt!("iommu_mock.{name}"))?;
-        let iommu = Iommu::register(mock.driver, name)?;
+        let iommu = Iommu::register(mock.driver, mock.bus, name)?;
         let mut plugged = KVec::new();
         for id in (0..shape.endpoints).map(EndpointId) {
             let endpoint = match claim.get(id.0 as usize) {

@@ -163,13 +163,13 @@ impl Config {
         Ok(())
     }
 
-    /// The user of a claimed function's driver may never be done, so only `rmdir` waits for it.
+    /// The user of a device's driver may never be done, so only `rmdir` waits for it.
     fn disable(&self) -> Result {
         let mut state = self.state.lock();
         let instance = state.running.as_deref().map(|shown| &**shown);
         let mut endpoints = instance.into_iter().flat_map(Instance::endpoints);
         if endpoints.any(Endpoint::in_use) {
-            return Err(self.refuse(EBUSY, fmt!("has claimed a function that has a driver")));
+            return Err(self.refuse(EBUSY, fmt!("has a device that has a driver")));
         }
         state.running = None;
         Ok(())

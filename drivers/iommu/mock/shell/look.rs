@@ -21,6 +21,7 @@ use super::{
     Shell,
 };
 use crate::iommu::{
+    Bus,
     Domain,
     Driver,
     EndpointId,
@@ -118,6 +119,16 @@ impl<U: Unit> Mock for Shell<U> {
 
     fn kept(&self) -> u64 {
         self.kept.count()
+    }
+}
+
+impl<U: Unit> Bus for Shell<U> {
+    fn read(&self, endpoint: EndpointId, iova: u64) -> Option<u64> {
+        self.access(endpoint, None, iova, Access::Read).memory()
+    }
+
+    fn write(&self, endpoint: EndpointId, iova: u64) -> Option<u64> {
+        self.access(endpoint, None, iova, Access::Write).memory()
     }
 }
 
