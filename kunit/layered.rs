@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A device under our core whose default domain hands out IOVAs.
+//! A device under our core whose default domain hands out IOVAs, and one that may join it and must
+//! not be lazy.
 
 use crate::{
     dma::{
@@ -68,6 +69,7 @@ const PAGE: u64 = 0x1000;
 /// See the module.
 pub(crate) struct Layered {
     pub(crate) endpoint: Endpoint,
+    other: Option<Endpoint>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) clock: Arc<Manual>,
     iommu: Arc<Iommu>,
@@ -90,6 +92,11 @@ impl Layered {
         config.deferred_flush = deferred_flush;
         let mut endpoints = KVec::new();
         endpoints.push(EndpointConfig::ordinary(0), GFP_KERNEL)?;
+        let other = EndpointConfig {
+            deferred_flush: false,
+            ..EndpointConfig::ordinary(0)
+        };
+        endpoints.push(other, GFP_KERNEL)?;
         let faults = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
         let family = match family {
             Some(number) => Family::try_from(number)?,
@@ -104,11 +111,24 @@ impl Layered {
         let iommu = Arc::pin_init(iommu, GFP_KERNEL)?;
         Ok(Self {
             endpoint: iommu.probe(EndpointId(0))?,
+            other: None,
             iommu,
             mock: instance.mock,
             recorder,
             clock,
         })
+    }
+
+    /// Plugs the other device in.
+    pub(crate) fn join(&mut self) -> Result {
+        self.other = Some(self.iommu.probe(EndpointId(1))?);
+        Ok(())
+    }
+
+    /// Unplugs it.
+    pub(crate) fn leave(&mut self) -> Result {
+        let other = self.other.take().ok_or(ENODEV)?;
+        self.iommu.release(&other)
     }
 
     /// The default domain.
@@ -164,6 +184,7 @@ impl Layered {
 
 impl Drop for Layered {
     fn drop(&mut self) {
+        let _ = self.leave();
         let _ = self.iommu.release(&self.endpoint);
     }
 }

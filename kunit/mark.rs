@@ -113,4 +113,6 @@ impl DmaPolicy for MarkingPolicy {
     fn go_lazy(&self, _domain: &Arc<Domain>) -> Result {
         self.check()
     }
+
+    fn go_strict(&self, _domain: &Arc<Domain>) {}
 }

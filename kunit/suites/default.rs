@@ -14,6 +14,7 @@ use super::{
         OWNER, //
     },
     Size,
+    SEVERAL,
     SIZES, //
 };
 use crate::{
@@ -63,6 +64,7 @@ kunit_suite! {
     change_takes_an_unowned_group_off_a_users_domain: each Size in SIZES;
     strict_turns_lazy_while_in_use: each Size in SIZES;
     strict_stays_strict_without_deferred_flush: each Size in SIZES;
+    one_member_keeps_its_group_strict: each Size in SEVERAL;
     strict_stays_strict_without_a_queue: each Size in SIZES;
     lazy_turns_strict_by_a_new_domain: each Size in SIZES;
 }
@@ -264,6 +266,32 @@ fn strict_stays_strict_without_deferred_flush(size: &Size) -> Outcome {
     check_eq!(group.lock().default_type(), Some(Dma));
     check_eq!(watch.count(), 0);
     fixture.check_all_reach(&default_of(&fixture)?)
+}
+
+fn one_member_keeps_its_group_strict(size: &Size) -> Outcome {
+    let watch = Watch::start()?;
+    for at in 0..size.members as usize {
+        let setup = Setup::ordinary(size.members)?.system(DmaLazy);
+        let fixture = setup.endpoint(at, |e| e.deferred_flush = false).probe()?;
+        let group = fixture.group()?;
+        check_eq!(group.lock().default_type(), Some(Dma));
+        check_eq!(group.set_default_type(Some(DmaLazy)), Ok(()));
+        check_calls(&fixture, &[])?;
+        check_eq!(group.lock().default_type(), Some(Dma));
+
+        // Whoever it is, its opinion counts at set-up, too, and as long as it is there.
+        check_eq!(group.set_default_type(Some(Identity)), Ok(()));
+        check_eq!(group.set_default_type(Some(DmaLazy)), Ok(()));
+        check_eq!(group.lock().default_type(), Some(Dma));
+        let mut fixture = fixture;
+        fixture.unplug(at)?;
+        let group = fixture.group()?;
+        check_eq!(group.lock().default_type(), Some(Dma));
+        check_eq!(group.set_default_type(Some(DmaLazy)), Ok(()));
+        check_eq!(group.lock().default_type(), Some(DmaLazy));
+    }
+    check_eq!(watch.count(), 0);
+    Ok(())
 }
 
 fn strict_stays_strict_without_a_queue(size: &Size) -> Outcome {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Strictness as policy of the core, with the layer that hands out IOVAs (R4.1, R4.2, R4.8, R4.12).
+//! Strictness as policy of the core, with the layer that hands out IOVAs (R4.1, R4.2, R4.8, R4.10,
+//! R4.12).
 
 use crate::{
     families::Families,
@@ -12,6 +13,7 @@ use crate::{
         Outcome, //
     },
     layered::Layered,
+    mock::hw::Reach,
     system_type,
 };
 use kernel::{
@@ -26,6 +28,7 @@ kunit_suite! {
     strict_domain_turns_lazy_under_a_bound_driver;
     strict_domain_stays_strict_where_flushes_cannot_be_deferred;
     lazy_domain_turns_strict_only_when_unbound;
+    lazy_domain_turns_strict_for_a_device_that_must_not_be_lazy;
     driver_sees_the_same_attaches_either_way;
     parameter_chooses_where_nobody_else_does;
 }
@@ -78,6 +81,37 @@ fn lazy_domain_turns_strict_only_when_unbound() -> Outcome {
     scene.endpoint.unuse_default();
     check_eq!(group.set_default_type(Some(DefaultType::Dma)), Ok(()));
     check!(!scene.is_lazy()?);
+    Ok(())
+}
+
+fn lazy_domain_turns_strict_for_a_device_that_must_not_be_lazy() -> Outcome {
+    let mut scene = Layered::new(None, DefaultType::DmaLazy, true)?;
+    scene.endpoint.use_default()?;
+    let (domain, kept) = (scene.default()?, scene.map(0x7000)?);
+    let queued = scene.map(0x8000)?;
+    scene.unmap(queued)?;
+    scene.recorder.clear();
+    scene.join()?;
+
+    // The domain is the same, and nobody who uses it has noticed.
+    check_eq!(scene.recorder.take().len(), 2);
+    check!(Arc::ptr_eq(&domain, &scene.default()?));
+    check_eq!(scene.reach(kept), Reach::Memory(0x7000));
+    check_eq!(scene.reach(queued), Reach::Aborted);
+    check_eq!(scene.default_type(), Some(DefaultType::Dma));
+    check!(!scene.is_lazy()?);
+    let wanted = Some(DefaultType::DmaLazy);
+    check_eq!(scene.endpoint.group().set_default_type(wanted), Ok(()));
+    check_eq!(scene.default_type(), Some(DefaultType::Dma));
+    check!(!scene.is_lazy()?);
+
+    // Once it has gone, a user may ask for lazy again, and gets the queue that there is.
+    scene.leave()?;
+    check_eq!(scene.default_type(), Some(DefaultType::Dma));
+    check_eq!(scene.endpoint.group().set_default_type(wanted), Ok(()));
+    check_eq!(scene.default_type(), wanted);
+    check!(scene.is_lazy()?);
+    scene.endpoint.unuse_default();
     Ok(())
 }
 

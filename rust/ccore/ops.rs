@@ -60,7 +60,7 @@ unsafe extern "C" fn capable(dev: *mut bindings::device, cap: bindings::iommu_ca
     match cap {
         // The hardware models have no caches that a CPU would not see.
         bindings::iommu_cap_IOMMU_CAP_CACHE_COHERENCY => true,
-        bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => device.driver().features().deferred_flush,
+        bindings::iommu_cap_IOMMU_CAP_DEFERRED_FLUSH => device.deferred_flush(),
         bindings::iommu_cap_IOMMU_CAP_DIRTY_TRACKING => device.driver().features().dirty_tracking,
         _ => false,
     }

@@ -77,6 +77,8 @@ pub(crate) struct DmaDomain {
     #[pin]
     iova: IovaSpace,
     queue: SetOnce<FlushQueue>,
+    /// What is unmapped goes to the queue.
+    lazy: Atomic<bool>,
     settings: Settings,
     clock: Arc<dyn Clock>,
     /// When the queue expires; 0 while nothing was queued since it did.
@@ -100,6 +102,7 @@ impl DmaDomain {
         let init = try_pin_init!(Self {
             iova <- IovaSpace::new(first, aperture.last >> PAGE_SHIFT),
             queue: SetOnce::new(),
+            lazy: Atomic::new(false),
             settings,
             clock,
             deadline: Atomic::new(0),
@@ -118,12 +121,22 @@ impl DmaDomain {
             // Whoever comes second finds it done.
             let _ = self.queue.populate(FlushQueue::new(rings, slots)?);
         }
+        self.lazy.store(true, Relaxed);
         Ok(())
+    }
+
+    /// Unmaps strictly from now on. What is queued is flushed; ranges that are being unmapped
+    /// meanwhile may be queued yet, and wait no longer than they would have.
+    pub(crate) fn go_strict(&self, domain: &Domain) {
+        self.lazy.store(false, Relaxed);
+        if let Some(queue) = self.queue.as_ref() {
+            self.expire(domain, queue);
+        }
     }
 
     /// The queue, if unmapping is lazy.
     pub(crate) fn queue(&self) -> Option<&FlushQueue> {
-        self.queue.as_ref()
+        self.queue.as_ref().filter(|_| self.lazy.load(Relaxed))
     }
 
     /// The IOVAs.
@@ -199,7 +212,7 @@ impl DmaDomain {
         let mut gather = Gather::default();
         domain.unmap_fast(iova, size, &mut gather);
         let (page, pages) = (iova >> PAGE_SHIFT, size >> PAGE_SHIFT);
-        let Some(queue) = self.queue.as_ref() else {
+        let Some(queue) = self.queue() else {
             gather.sync(table);
             self.iova.free(page, pages);
             return;

@@ -58,4 +58,10 @@ impl DmaPolicy for Layer {
     fn go_lazy(&self, domain: &Arc<Domain>) -> Result {
         Self::of(domain).ok_or(EINVAL)?.go_lazy()
     }
+
+    fn go_strict(&self, domain: &Arc<Domain>) {
+        if let Some(dma) = Self::of(domain) {
+            dma.go_strict(domain);
+        }
+    }
 }

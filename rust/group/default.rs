@@ -208,8 +208,18 @@ impl State {
     }
 
     fn can_defer_flush(&self) -> bool {
-        self.members
-            .iter()
-            .all(|m| m.device.driver().features().deferred_flush)
+        self.members.iter().all(|m| m.device.deferred_flush())
+    }
+
+    /// Turns a lazy default domain strict for the sake of a member that has joined and must not be
+    /// lazy (R4.10). Others are unmapped more slowly then, and notice nothing else.
+    pub(super) fn stay_strict(&mut self) {
+        if self.default_type != DefaultType::DmaLazy || self.can_defer_flush() {
+            return;
+        }
+        if let (Some(policy), Some(default)) = (&self.policy, &self.default) {
+            policy.go_strict(default);
+            self.default_type = DefaultType::Dma;
+        }
     }
 }

@@ -208,6 +208,7 @@ impl State {
                 driver.set_pasid(&device, entry.pasid(), entry.domain(), None)?;
             }
         }
+        self.stay_strict();
         Ok(())
     }
 

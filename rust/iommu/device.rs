@@ -76,4 +76,10 @@ impl Device {
     pub(crate) fn resettable(&self) -> bool {
         self.probed.resettable
     }
+
+    /// Whether flushes of what is unmapped for the device may be deferred
+    /// (`IOMMU_CAP_DEFERRED_FLUSH` in the kernel).
+    pub(crate) fn deferred_flush(&self) -> bool {
+        self.probed.deferred_flush
+    }
 }

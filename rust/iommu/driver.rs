@@ -44,8 +44,6 @@ impl DriverKey {
 /// What the hardware behind a driver can do, whoever asks.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Features {
-    /// Flushing after unmap may be deferred.
-    pub(crate) deferred_flush: bool,
     /// Each PASID of a device can have a domain of its own.
     pub(crate) pasid: bool,
     /// Hardware can mark in page tables what was written to (`IOMMU_CAP_DIRTY_TRACKING`).
@@ -92,6 +90,8 @@ pub(crate) struct Probed {
     pub(crate) untrusted: bool,
     /// See [`Device::resettable`].
     pub(crate) resettable: bool,
+    /// See [`Device::deferred_flush`].
+    pub(crate) deferred_flush: bool,
 }
 
 /// An IOMMU driver: one value is one hardware instance.

@@ -9,8 +9,8 @@ use kernel::{
 };
 
 /// When an unmapped IOVA is flushed from the hardware's caches. A policy of the core; a driver
-/// cannot see it, it only reports that deferring is safe
-/// ([`Features::deferred_flush`](super::Features)).
+/// cannot see it, it only reports for which devices deferring is safe
+/// ([`Device::deferred_flush`](super::Device::deferred_flush)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Strictness {
     /// Before unmap returns.
@@ -42,4 +42,8 @@ pub(crate) trait DmaPolicy: Send + Sync {
     ///
     /// ENOMEM where no queue can be had; the domain stays strict.
     fn go_lazy(&self, domain: &Arc<Domain>) -> Result;
+
+    /// Turns an adopted domain strict while it is in use: what is unmapped from now on is out of
+    /// reach when the unmap returns. May sleep.
+    fn go_strict(&self, domain: &Arc<Domain>);
 }

@@ -28,6 +28,9 @@ pub(crate) struct EndpointConfig {
     /// See [`Device::resettable`](crate::iommu::Device::resettable). It has ATS as well, which is
     /// what a reset has to be kept from, in families that have such a thing.
     pub(crate) resettable: bool,
+    /// See [`Device::deferred_flush`](crate::iommu::Device::deferred_flush); not the ISM functions
+    /// of s390, for one.
+    pub(crate) deferred_flush: bool,
 }
 
 impl EndpointConfig {
@@ -42,6 +45,7 @@ impl EndpointConfig {
             deferred: false,
             untrusted: false,
             resettable: false,
+            deferred_flush: true,
         }
     }
 
@@ -63,7 +67,7 @@ impl EndpointConfig {
 /// What an instance can do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct InstanceConfig {
-    /// See [`Features::deferred_flush`](crate::iommu::Features::deferred_flush).
+    /// Endpoints that may be lazy are. See [`EndpointConfig::deferred_flush`].
     pub(crate) deferred_flush: bool,
     /// It can block without a page table.
     pub(crate) has_blocked: bool,

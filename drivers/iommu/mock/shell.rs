@@ -194,7 +194,6 @@ impl<U: Unit> Driver for Shell<U> {
 
     fn features(&self) -> Features {
         Features {
-            deferred_flush: self.config.deferred_flush,
             pasid: self.config.pasid && self.unit.has_pasids(),
             dirty_tracking: self.config.dirty_tracking && self.unit.marks_dirty(),
         }
@@ -210,6 +209,7 @@ impl<U: Unit> Driver for Shell<U> {
             max_pasids: endpoint.max_pasids,
             untrusted: endpoint.untrusted,
             resettable: endpoint.resettable,
+            deferred_flush: self.config.deferred_flush && endpoint.deferred_flush,
         })
     }
 

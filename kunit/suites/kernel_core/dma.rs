@@ -55,6 +55,7 @@ kunit_suite! {
     address_leads_to_nobody_but_its_next_owner: each Mode in MODES;
     queue_of_the_kernel_flushes_when_it_is_full;
     channel_goes_lazy_while_it_is_used;
+    kernel_asks_one_device_whether_all_may_be_lazy;
 }
 
 #[derive(Clone, Copy)]
@@ -271,6 +272,29 @@ fn channel_goes_lazy_while_it_is_used() -> Outcome {
         kept |= written_after(endpoint, &channel, &scene.first)?;
     }
     check_eq!(kept, scene.kernel.mock().inspect(EndpointId(0)).is_some());
+    check_eq!(warnings.count(), 0);
+    Ok(())
+}
+
+/// Ours asks all of them: `iommu_mock_default.one_member_keeps_its_group_strict`.
+fn kernel_asks_one_device_whether_all_may_be_lazy() -> Outcome {
+    needs_dma_layer()?;
+    let warnings = WarnCounter::start()?;
+    for (opts_out, granted) in [(0, Strictness::Strict), (1, Strictness::Lazy)] {
+        let mut kernel = Kernel::with(families::config(), 2, |id, e| {
+            e.default_type = None;
+            e.deferred_flush = id != opts_out;
+        })?;
+        kernel.plug(0)?;
+        kernel.plug(1)?;
+        kernel.set_type(Some(DefaultType::Identity))?;
+        kernel.set_type(Some(DefaultType::DmaLazy))?;
+        check_eq!(kernel.endpoint(opts_out)?.strictness(), Some(granted));
+        // And none for a domain that is there.
+        kernel.set_type(Some(DefaultType::DmaLazy))?;
+        let strictness = kernel.endpoint(opts_out)?.strictness();
+        check_eq!(strictness, Some(Strictness::Lazy));
+    }
     check_eq!(warnings.count(), 0);
     Ok(())
 }
