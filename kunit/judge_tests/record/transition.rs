@@ -106,7 +106,7 @@ impl<J: Judged> Recorder<J> {
         let (mut spaces, mut edited) = (KVec::new(), None);
         if let Some(old) = &cast.old {
             let edits = recipe.meanwhile.is_old();
-            let unlisted = core::mem::replace(&mut cast.unlisted, KVVec::new());
+            let unlisted = core::mem::take(&mut cast.unlisted);
             let tables = self.edit_now(old, edits, unlisted, &mut edited)?;
             if !recipe.stays() {
                 spaces.push(truth(old, tables), GFP_KERNEL)?;
