@@ -4,6 +4,7 @@
 
 mod layout;
 mod live;
+mod nested;
 mod script;
 mod walk;
 
@@ -36,6 +37,7 @@ use self::{
         device_iotlbs_are_flushed_last,
         dirty_tracking_is_these_steps,
         moves_are_these_steps,
+        nested_moves_are_these_steps,
         new_top_is_these_steps,
         pasid_moves_are_these_steps, //
     },
@@ -107,6 +109,7 @@ kunit_suite! {
     lowest_domain_id_is_taken_first;
     moves_are_these_steps;
     pasid_moves_are_these_steps;
+    nested_moves_are_these_steps;
     new_top_is_these_steps;
     dirty_tracking_is_these_steps;
     device_iotlbs_are_dropped_by_their_own_commands;

@@ -3,8 +3,9 @@
 //! The driver of AMD-Vi.
 //!
 //! Domains have host page tables (v1), or guest ones (v2) if they are to be attached to PASIDs, as
-//! in Linux. A domain of the second kind can be attached with and without PASID. An endpoint that
-//! is resettable has an IOTLB of its own (ATS), which is in use from the start.
+//! in Linux. A domain of the second kind can be attached with and without PASID. Tables of a guest
+//! can be nested in host page tables. An endpoint that is resettable has an IOTLB of its own (ATS),
+//! which is in use from the start.
 
 mod device;
 mod ids;
@@ -39,6 +40,7 @@ use super::{
         amd::{
             dte::{
                 self,
+                Dte,
                 GCR3_ENTRIES, //
             },
             AmdVi, //
@@ -172,17 +174,17 @@ impl AmdUnit {
             _ => (),
         }
         if let Target::Paging(space) = to {
-            space.users().lock().reserve(device, None)?;
+            space.reserve(device, None)?;
         }
         let go = Move {
             device,
             from: books.rid.as_ref(),
+            named: books.named.as_ref(),
             to,
             pasids: books.pasid_levels(),
         };
         (self.iommu.protocol.attach)(&self.iommu, &go);
-        books.rid = Some(to.clone());
-        books.former = None;
+        books.set_rid(to);
         Ok(())
     }
 
@@ -206,7 +208,7 @@ impl AmdUnit {
         let slot = self.iommu.gcr3_slot(wiring.gcr3, wiring.glx, pasid)?;
         if let Some(to) = to {
             books.pasids.reserve(1, GFP_KERNEL)?;
-            to.users().lock().reserve(device, Some(pasid))?;
+            to.reserve(device, Some(pasid))?;
         }
         let before = books.pasid_levels();
         books.pasids.retain(|(number, _)| *number != pasid);
@@ -240,6 +242,32 @@ impl AmdUnit {
     pub(crate) fn new_guest_space(&self, levels: u32) -> Result<Arc<AmdSpace>> {
         let space = AmdSpace::new_guest(&self.iommu, levels)?;
         Ok(Arc::new(space, GFP_KERNEL)?)
+    }
+
+    /// Makes an empty page table of a guest that is nested in a host page table, with the entry
+    /// that the guest writes, but for the pointer to its GCR3 table. Mapping in it is what the
+    /// guest does, and flushing what it asks for.
+    ///
+    /// # Errors
+    ///
+    /// EINVAL for a parent or an entry that cannot be, ENOSPC without a DomainID, ENOMEM.
+    pub(crate) fn new_nested(&self, parent: &Arc<AmdSpace>, entry: &Dte) -> Result<Arc<AmdSpace>> {
+        if !core::ptr::eq(parent.iommu(), &*self.iommu) {
+            return Err(EINVAL);
+        }
+        let space = AmdSpace::new_nested(parent, entry)?;
+        Ok(Arc::new(space, GFP_KERNEL)?)
+    }
+
+    fn check_books(
+        &self,
+        device: &Device,
+        books: &Books,
+        pasid: Option<u32>,
+        to: &Target<AmdSpace>,
+    ) -> Result<(), AttachError> {
+        let pasids = (self.iommu.protocol.has_pasids)(&device.wiring, books);
+        books.check(&device.wiring, pasid, to, pasids)
     }
 
     /// Writes the part of an entry that is about interrupts, as other code does at any time: word
@@ -291,8 +319,7 @@ impl Unit for AmdUnit {
         to: &Target<AmdSpace>,
     ) -> Result<(), AttachError> {
         let device = self.device(endpoint)?;
-        let books = device.books.lock();
-        books.check(&device.wiring, pasid, to)
+        self.check_books(device, &device.books.lock(), pasid, to)
     }
 
     fn attach(
@@ -303,7 +330,7 @@ impl Unit for AmdUnit {
     ) -> Result<Attached, AttachError> {
         let device = self.device(endpoint)?;
         let mut books = device.books.lock();
-        books.check(&device.wiring, pasid, to)?;
+        self.check_books(device, &books, pasid, to)?;
         match (pasid, to) {
             (None, _) => self.attach_rid(device, &mut books, to)?,
             (Some(pasid), Target::Paging(space)) => {

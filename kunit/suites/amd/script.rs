@@ -26,7 +26,10 @@ use crate::{
     mock::{
         amd::AmdSpace,
         hw::{
-            amd::dte,
+            amd::dte::{
+                self,
+                Dte, //
+            },
             step::{
                 Note,
                 Step, //
@@ -234,6 +237,78 @@ pub(super) fn pasid_moves_are_these_steps() -> Outcome {
             go(&bench, None, &rid)?;
             go(&bench, Some(2), &from)?;
             check_script(&bench, what, expected, || go(&bench, Some(2), &to))?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn nested_moves_are_these_steps() -> Outcome {
+    // From where to where, and where from before that. N and M are nested in A, n with another
+    // depth too; O is in C.
+    let cases = [
+        ("0N", "HLdw (H)(L)(d)w d(d)w", "+(+)+(+) L(L) d(d)w"),
+        ("BN", "HLdw (H)(L)(d)w d(d)w", "+(+)+(+) L(L) d(d)w"),
+        // In Linux it is not listed, but profits where somebody is on the parent.
+        ("AN", "+(+) HLdw (H)(L)(d)w d(d)w", "+(+)+(+) L(L) d(d)w pw"),
+        ("CN", "HLdw (H)(L)(d)w d(d)w", "+(+)+(+) L(L) d(d)w pw -(-)"),
+        ("NM", "L(L) d(d)w", "+(+)+(+) L(L) d(d)w pw -(-)"),
+        ("NO", "L(L) d(d)w", "+(+)+(+) L(L) d(d)w pw -(-)-(-)"),
+        (
+            "Nn",
+            "LdwHLdw (L)(d)w(H)(L)(d)w d(d)w",
+            "+(+)+(+) L(L)d(d)w HL(H)(L)d(d)w pw -(-)",
+        ),
+        (
+            "NA",
+            "+(+) LHdw (L)(H)(d)w d(d)w pw",
+            "+(+) L(L) d(d)w pw -(-)",
+        ),
+        ("NB", "LHdw (L)(H)(d)w d(d)w", "L(L) d(d)w pw -(-)-(-)"),
+        (
+            "NI",
+            "LdwHLdw (L)(d)w(H)(L)(d)w d(d)w pw",
+            "L(L)d(d)w HL(H)(L)d(d)w pw -(-)-(-)",
+        ),
+        // Linux goes by what it takes the endpoint to be on.
+        ("ANA", "", "+(+) L(L) d(d)w pw -(-)"),
+        (
+            "ANB",
+            "LHdw (L)(H)(d)w d(d)w ppppw -(-) HLdw (H)(L)(d)w d(d)w",
+            "L(L) d(d)w pw -(-)-(-)",
+        ),
+        (
+            "CNA",
+            "LHdw (L)(H)(d)w d(d)w ppw -(-) +(+) HLdw (H)(L)(d)w d(d)w",
+            "+(+) L(L) d(d)w pw -(-)",
+        ),
+    ];
+    for (what, linux, store128) in cases {
+        for (protocol, expected) in [(0, linux), (1, store128)] {
+            let bench = Bench::new(protocol)?;
+            let [a, c] = [bench.space(WIDE, false, 0)?, bench.space(WIDE, false, 0)?];
+            let nested = |parent, levels, domain| {
+                let entry = Dte::of_guest(levels, domain);
+                Ok::<_, Error>(Target::Paging(bench.unit.new_nested(parent, &entry)?))
+            };
+            let nested = [
+                (b'N', nested(&a, 4, 1)?),
+                (b'M', nested(&a, 4, 2)?),
+                (b'n', nested(&a, 5, 3)?),
+                (b'O', nested(&c, 4, 1)?),
+                (b'A', Target::Paging(a)),
+                (b'C', Target::Paging(c)),
+                (b'I', Target::Identity),
+                (b'B', Target::Blocked),
+            ];
+            let target = |letter| nested.iter().find(|of| of.0 == letter).map(|of| &of.1);
+            let Some((to, before)) = what.as_bytes().split_last() else {
+                continue;
+            };
+            for from in before.iter().filter_map(|letter| target(*letter)) {
+                go(&bench, None, from)?;
+            }
+            let to = target(*to).ok_or(EINVAL)?;
+            check_script(&bench, what, expected, || go(&bench, None, to))?;
         }
     }
     Ok(())

@@ -11,10 +11,17 @@ use super::{
             },
             model::Requester, //
         },
-        unit::Target,
+        unit::{
+            Space as _,
+            Target, //
+        },
     },
     space::AmdSpace,
-    users::HostTable, //
+    users::{
+        Guest,
+        HostTable,
+        List, //
+    }, //
 };
 use crate::{
     iommu::AttachError,
@@ -86,6 +93,28 @@ pub(super) struct Books {
     pub(super) pasids: KVec<(u32, Arc<AmdSpace>)>,
     /// The table of a former kernel, while it is in use.
     pub(super) former: Option<Arc<AmdSpace>>,
+    /// What Linux takes the endpoint to be on.
+    pub(super) named: Option<Named>,
+}
+
+/// What `dev_data->domain` of Linux is. An attach of a nested domain leaves it as it was, so that
+/// it is what the endpoint was on before, or was once.
+#[derive(Clone)]
+pub(super) enum Named {
+    Identity,
+    /// The list of a space, which may be gone.
+    Space(Arc<List>),
+}
+
+impl Named {
+    /// Whether it is that target.
+    pub(super) fn is(&self, target: &Target<AmdSpace>) -> bool {
+        match (self, target) {
+            (Self::Identity, Target::Identity) => true,
+            (Self::Space(list), Target::Paging(space)) => list.number == space.number(),
+            _ => false,
+        }
+    }
 }
 
 impl Device {
@@ -94,6 +123,7 @@ impl Device {
             rid: None,
             pasids: KVec::new(),
             former,
+            named: None,
         };
         pin_init!(Self {
             wiring,
@@ -117,6 +147,18 @@ impl Wiring {
             .with(dte::MODE, u64::from(top.level) + 1)
             .with(dte::HOST_ROOT, top.root >> 12)
             .with(dte::DOMAIN_ID, domain.into())
+    }
+
+    /// The entry that also sends it to what a guest has on top of a host page table
+    /// (`set_dte_nested()`).
+    pub(super) fn nested_entry(&self, guest: &Guest, host: HostTable) -> Dte {
+        let field = |field| guest.entry.get(field);
+        self.host_entry(guest.domain, host)
+            .with(dte::GV, 1)
+            .with(dte::GIOV, field(dte::GIOV))
+            .with(dte::GLX, field(dte::GLX))
+            .with_gcr3(guest.entry.gcr3())
+            .with(dte::GUEST_PAGING_MODE, field(dte::GUEST_PAGING_MODE))
     }
 
     /// The entry that has a GCR3 table for guest page tables of some levels, and sends DMA without
@@ -150,8 +192,9 @@ impl Wiring {
                 let domain = self.identity.into();
                 self.translating().with(dte::DOMAIN_ID, domain)
             }
-            (Target::Paging(space), _) => match (space.host_domain(), host) {
-                (Some(domain), Some(host)) => self.host_entry(domain, host),
+            (Target::Paging(space), _) => match (space.guest(), space.host_domain(), host) {
+                (Some(guest), _, Some(host)) => self.nested_entry(&guest, host),
+                (None, Some(domain), Some(host)) => self.host_entry(domain, host),
                 _ => self.guest_entry(true, space.guest_levels().unwrap_or(self.levels)),
             },
         }
@@ -168,6 +211,18 @@ impl Wiring {
 }
 
 impl Books {
+    /// Says where DMA without PASID goes from now on.
+    pub(super) fn set_rid(&mut self, to: &Target<AmdSpace>) {
+        self.rid = Some(to.clone());
+        self.former = None;
+        self.named = match to {
+            Target::Blocked => None,
+            Target::Identity => Some(Named::Identity),
+            Target::Paging(space) if space.parent().is_some() => return,
+            Target::Paging(space) => Some(Named::Space(space.list_of_users().clone())),
+        };
+    }
+
     /// Levels of the guest page tables of PASIDs in use.
     pub(super) fn pasid_levels(&self) -> Option<u32> {
         self.pasids.first()?.1.guest_levels()
@@ -183,12 +238,14 @@ impl Books {
     ///
     /// A PASID needs a guest page table, and DMA without PASID next to it to be blocked,
     /// untranslated, or by a guest page table of the same depth: a host page table would also
-    /// translate what comes out of the guest's.
+    /// translate what comes out of the guest's. What is nested has a GCR3 table of a guest, so that
+    /// it is none for who has `pasids` by the endpoint's own.
     pub(super) fn check(
         &self,
         wiring: &Wiring,
         pasid: Option<u32>,
         to: &Target<AmdSpace>,
+        pasids: bool,
     ) -> Result<(), AttachError> {
         let Target::Paging(space) = to else {
             return match (pasid, to) {
@@ -199,6 +256,9 @@ impl Books {
         let levels = space.guest_levels();
         let other_depth = |other: Option<u32>| other.is_some() && other != levels;
         let Some(pasid) = pasid else {
+            if pasids && space.parent().is_some() {
+                return Err(AttachError::Failed(EINVAL));
+            }
             return match other_depth(self.pasid_levels()) {
                 true => Err(AttachError::Incompatible),
                 false => Ok(()),

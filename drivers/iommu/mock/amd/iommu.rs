@@ -3,25 +3,21 @@
 //! What the driver does to the hardware, in single steps.
 
 use super::{
-    super::{
-        hw::{
-            amd::{
-                command,
-                dte::{
-                    self,
-                    Dte, //
-                },
-                AmdVi, //
+    super::hw::{
+        amd::{
+            command,
+            dte::{
+                self,
+                Dte, //
             },
-            machine::Machine,
-            step::Note, //
+            AmdVi, //
         },
-        unit::Space as _, //
+        machine::Machine,
+        step::Note, //
     },
     device::Wiring,
     ids::Ids,
-    protocol::Protocol,
-    space::AmdSpace,
+    protocol::Protocol, //
 };
 use crate::kapi::{
     new_mutex,
@@ -163,15 +159,15 @@ impl Iommu {
     /// Notes who is on the list of a space.
     pub(super) fn note_listed(
         &self,
-        space: &AmdSpace,
+        space: u64,
         wiring: &Wiring,
         pasid: Option<u32>,
         listed: bool,
     ) {
         for from in wiring.requesters(pasid) {
             self.machine.note(match listed {
-                true => Note::Listed(space.number(), from),
-                false => Note::Unlisted(space.number(), from),
+                true => Note::Listed(space, from),
+                false => Note::Unlisted(space, from),
             });
         }
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What Linux 7.2 does: from one page table to another by way of blocked.
+//! What Linux 7.2 does: from one page table to another by way of blocked; to what is nested
+//! straight, and without a word to the books.
 //!
-//! Source: [`drivers/iommu/amd/iommu.c`](srctree/drivers/iommu/amd/iommu.c); hardware families,
+//! Source: [`drivers/iommu/amd/iommu.c`](srctree/drivers/iommu/amd/iommu.c),
+//! [`nested.c`](srctree/drivers/iommu/amd/nested.c), which nothing calls yet; hardware families,
 //! 3.2. Linux gets the GCR3 table and its DomainID with each attach, and frees them with each
 //! detach; here an endpoint keeps them, so that nothing can fail. What Linux does not have at all,
 //! PASIDs next to blocked DMA and the replacement of one's page table, is put together of steps
@@ -17,7 +19,9 @@ use super::{
         unit::Target, //
     },
     device::{
+        Books,
         Device,
+        Named,
         Wiring, //
     },
     iommu::{
@@ -25,6 +29,7 @@ use super::{
         ALL, //
     },
     protocol::{
+        is_on,
         Move,
         PasidMove,
         Protocol, //
@@ -38,6 +43,7 @@ use super::{
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "linux",
+    has_pasids,
     attach,
     set_pasid,
     change_top,
@@ -105,11 +111,36 @@ fn update_gcr3(iommu: &Iommu, device: &Device, pasid: u32, slot: u64, root: Opti
     iommu.flush_pasid(device, pasid);
 }
 
-/// `amd_iommu_attach_device()`, `blocked_domain_attach_device()`.
+/// `dev_data->pasid_enabled`: whoever has PASIDs gets them enabled with a GCR3 table.
+fn has_pasids(wiring: &Wiring, books: &Books) -> bool {
+    let own = match &books.rid {
+        Some(Target::Identity) => true,
+        Some(Target::Paging(space)) => space.guest_root().is_some(),
+        Some(Target::Blocked) | None => false,
+    };
+    own && wiring.max_pasids != 0 || books.pasid_levels().is_some()
+}
+
+/// `amd_iommu_attach_device()`, `blocked_domain_attach_device()`, `nested_attach_device()`.
 fn attach(iommu: &Iommu, go: &Move<'_>) {
     let wiring = &go.device.wiring;
-    if let Some(from @ (Target::Identity | Target::Paging(_))) = go.from {
-        detach(iommu, go, from);
+    if let Some(Target::Paging(from)) = go.from {
+        if from.parent().is_some() {
+            // A nested domain has no list. It only had a place on one, for other protocols.
+            from.give_place_back(go.device);
+        }
+    }
+    match go.to {
+        Target::Paging(space) if space.parent().is_some() => {
+            space.note_if_waited_for(go.device);
+            go.with_entry(go.to, |new| update_dte(iommu, wiring, new));
+            return;
+        }
+        _ if go.named.is_some_and(|named| named.is(go.to)) => return,
+        _ => (),
+    }
+    if let Some(named) = go.named {
+        detach(iommu, go, named);
     }
     match go.to {
         Target::Blocked => {
@@ -129,17 +160,17 @@ fn attach(iommu: &Iommu, go: &Move<'_>) {
 }
 
 /// `detach_device()`.
-fn detach(iommu: &Iommu, go: &Move<'_>, from: &Target<AmdSpace>) {
+fn detach(iommu: &Iommu, go: &Move<'_>, from: &Named) {
     let wiring = &go.device.wiring;
     go.with_entry(&Target::Blocked, |new| update_dte(iommu, wiring, new));
-    let Target::Paging(space) = from else {
+    let Named::Space(list) = from else {
         iommu.flush_pages(wiring.identity, None, ALL, true);
         iommu.flush_kept(wiring, None, ALL);
         iommu.wait();
         return;
     };
     let clear_gcr3 = || {
-        if space.guest_root().is_some() {
+        if list.domain.is_none() {
             update_gcr3(iommu, go.device, 0, wiring.gcr3_0, None);
             iommu.note_guest_tag(go.device, 0, None);
         }
@@ -149,7 +180,9 @@ fn detach(iommu: &Iommu, go: &Move<'_>, from: &Target<AmdSpace>) {
     if go_on {
         clear_gcr3();
     }
-    space.unlist(go.device, None, |users| space.flush_all(users));
+    list.unlist(iommu, go.device, None, None, |users| {
+        list.flush(iommu, users, ALL, true);
+    });
     if !go_on {
         clear_gcr3();
     }
@@ -179,10 +212,16 @@ fn set_pasid(iommu: &Iommu, go: &PasidMove<'_>) {
     }
 }
 
+/// Whether an entry is taken for that of a user. Who is listed is, also if it has become nested
+/// since.
+fn takes(entry: &Dte, domain: u16) -> bool {
+    is_on(entry, domain) || entry.is(dte::GV) && entry.is(dte::MODE)
+}
+
 /// `amd_iommu_set_dirty_tracking()`. The entries of aliases are left behind.
 fn change_dirty(iommu: &Iommu, space: &AmdSpace, users: &Users) {
     for user in users.listed() {
-        space.with_new_entry(users, user, |new| {
+        space.with_new_entry(users, user, takes, |new| {
             let [device, _] = user.wiring().names;
             iommu.store_dirty(device, new);
             iommu.flush_entries(user.wiring());
@@ -194,7 +233,7 @@ fn change_dirty(iommu: &Iommu, space: &AmdSpace, users: &Users) {
 /// `amd_iommu_change_top()`.
 fn change_top(iommu: &Iommu, space: &AmdSpace, users: &Users) {
     for user in users.listed() {
-        space.with_new_entry(users, user, |new| {
+        space.with_new_entry(users, user, takes, |new| {
             set_dte_entry(iommu, user.wiring(), new);
             clone_alias(iommu, user.wiring());
         });

@@ -19,7 +19,12 @@ use super::{
             Target, //
         },
     },
-    device::Device,
+    device::{
+        Books,
+        Device,
+        Named,
+        Wiring, //
+    },
     iommu::{
         Iommu,
         ALL, //
@@ -36,6 +41,8 @@ use super::{
 /// A way; all that can fail has been done before. The books are locked.
 pub(super) struct Protocol {
     pub(super) name: &'static str,
+    /// Whether the endpoint has PASIDs in such a way that it cannot have a guest's.
+    pub(super) has_pasids: fn(&Wiring, &Books) -> bool,
     /// Sends DMA without PASID elsewhere.
     pub(super) attach: fn(&Iommu, &Move<'_>),
     /// Sends the DMA of a PASID elsewhere.
@@ -54,6 +61,8 @@ pub(super) struct Move<'a> {
     pub(super) device: &'a Device,
     /// `None` for what firmware or a former kernel has left.
     pub(super) from: Option<&'a Target<AmdSpace>>,
+    /// What Linux takes for that.
+    pub(super) named: Option<&'a Named>,
     pub(super) to: &'a Target<AmdSpace>,
     /// Levels of the guest page tables of PASIDs, if any is in use.
     pub(super) pasids: Option<u32>,
@@ -120,23 +129,34 @@ impl Iommu {
 }
 
 impl AmdSpace {
-    /// Calls `f` with what the entry of a user has to become for another top, or as it is
-    /// tracked what is written, unless the entry is not that of this
-    /// space, or no longer.
-    pub(super) fn with_new_entry(&self, users: &Users, user: &User, f: impl FnOnce(&Dte)) {
+    /// Calls `f` with what the entry of a user has to become for another top, or as it is tracked
+    /// what is written, unless the entry is not that of this space, or no longer. `takes` says
+    /// whether an entry is taken for one of the DomainID under which the user is on it.
+    pub(super) fn with_new_entry(
+        &self,
+        users: &Users,
+        user: &User,
+        takes: impl FnOnce(&Dte, u16) -> bool,
+        f: impl FnOnce(&Dte),
+    ) {
         let (Some(host), Some(domain)) = (users.host, self.host_domain()) else {
             return;
         };
-        let [device, _] = user.wiring().names;
+        let wiring = user.wiring();
+        let (domain, new) = match &user.guest {
+            Some(guest) => (guest.domain, wiring.nested_entry(guest, host)),
+            None => (domain, wiring.host_entry(domain, host)),
+        };
+        let [device, _] = wiring.names;
         let _entry = user.device.entry.lock();
-        if is_on(&self.iommu().load(device), domain) {
-            f(&user.wiring().host_entry(domain, host));
+        if takes(&self.iommu().load(device), domain) {
+            f(&new);
         }
     }
 }
 
-/// Whether an entry sends DMA to a host page table.
-fn is_on(entry: &Dte, domain: u16) -> bool {
+/// Whether an entry sends DMA to a host page table, under a DomainID.
+pub(super) fn is_on(entry: &Dte, domain: u16) -> bool {
     let translating = entry.is(dte::V) && entry.is(dte::TV) && entry.is(dte::MODE);
     translating && entry.get(dte::DOMAIN_ID) == u64::from(domain)
 }

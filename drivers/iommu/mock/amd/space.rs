@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Page tables: host ones (v1), which grow at the top, with a DomainID of their own; or guest ones
-//! (v2), which are cached under the DomainID and PASID of each of their users.
+//! Page tables: host ones (v1), which grow at the top, with a DomainID of their own; guest ones
+//! (v2), which are cached under the DomainID and PASID of each of their users; or those of a guest
+//! that are nested in host ones.
 
+mod nested;
+
+use self::nested::Nested;
 use super::{
     super::{
         hw::{
@@ -18,7 +22,11 @@ use super::{
         Iommu,
         ALL, //
     },
-    users::Users, //
+    users::{
+        Guest,
+        List,
+        Users, //
+    }, //
 };
 use crate::{
     iommu::{
@@ -29,7 +37,6 @@ use crate::{
     },
     kapi::{
         errno,
-        new_mutex,
         Mutex, //
     },
     pgtable::{
@@ -63,6 +70,10 @@ enum Words {
         words: Arc<PageTable<X86FirstStage>>,
         levels: u32,
     },
+    Nested {
+        words: Arc<PageTable<X86FirstStage>>,
+        nested: Nested,
+    },
 }
 
 /// See the module.
@@ -71,7 +82,8 @@ pub(crate) struct AmdSpace {
     words: Words,
     /// The words, as the machine knows them.
     memory: Arc<dyn Memory>,
-    users: Pin<KBox<Mutex<Users>>>,
+    /// Who uses it; of what is nested, that of its parent, as a guest knows by itself.
+    list: Arc<List>,
     iommu: Arc<Iommu>,
     /// Its DomainID is not for others afterwards.
     reserved: bool,
@@ -83,6 +95,7 @@ macro_rules! with_words {
         match &$space.words {
             Words::Host { words: $words, .. } => $do,
             Words::Guest { words: $words, .. } => $do,
+            Words::Nested { words: $words, .. } => $do,
         }
     };
 }
@@ -96,16 +109,15 @@ impl AmdSpace {
     pub(super) fn new_host(iommu: &Arc<Iommu>) -> Result<Self> {
         let words = Arc::pin_init(PageTable::<AmdV1>::new(HOST_LEVELS), GFP_KERNEL)?;
         let memory = words.clone();
-        let top = words.top();
-        let users = new_mutex!(Users::new(Some(top)), "amd::AmdSpace::users");
-        let users = KBox::pin_init(users, GFP_KERNEL)?;
+        let number = next_number();
         let domain = iommu.take_id()?;
+        let list = List::new(number, Some((domain, words.top())));
         // From here on the drop gives the DomainID back.
         let space = Self {
-            number: next_number(),
+            number,
             words: Words::Host { words, domain },
             memory,
-            users,
+            list: list.inspect_err(|_| iommu.give_id(domain))?,
             iommu: iommu.clone(),
             reserved: false,
         };
@@ -123,12 +135,12 @@ impl AmdSpace {
     pub(super) fn new_guest(iommu: &Arc<Iommu>, levels: u32) -> Result<Self> {
         let words = Arc::pin_init(PageTable::<X86FirstStage>::new(levels), GFP_KERNEL)?;
         let memory = words.clone();
-        let users = new_mutex!(Users::new(None), "amd::AmdSpace::users");
+        let number = next_number();
         let space = Self {
-            number: next_number(),
+            number,
             words: Words::Guest { words, levels },
             memory,
-            users: KBox::pin_init(users, GFP_KERNEL)?,
+            list: List::new(number, None)?,
             iommu: iommu.clone(),
             reserved: false,
         };
@@ -153,23 +165,40 @@ impl AmdSpace {
     pub(super) fn host_domain(&self) -> Option<u16> {
         match &self.words {
             Words::Host { domain, .. } => Some(*domain),
-            Words::Guest { .. } => None,
+            Words::Guest { .. } | Words::Nested { .. } => None,
         }
     }
 
     /// Levels of a guest page table.
     pub(super) fn guest_levels(&self) -> Option<u32> {
         match &self.words {
-            Words::Host { .. } => None,
             Words::Guest { levels, .. } => Some(*levels),
+            Words::Host { .. } | Words::Nested { .. } => None,
         }
     }
 
     /// Address of the root of a guest page table.
     pub(super) fn guest_root(&self) -> Option<u64> {
         match &self.words {
-            Words::Host { .. } => None,
             Words::Guest { words, .. } => Some(words.top().root),
+            Words::Host { .. } | Words::Nested { .. } => None,
+        }
+    }
+
+    /// What entries say of a guest that is nested.
+    pub(super) fn guest(&self) -> Option<Guest> {
+        Some(self.nested()?.guest)
+    }
+
+    /// The host page table that a guest is nested in.
+    pub(crate) fn parent(&self) -> Option<&Arc<Self>> {
+        Some(&self.nested()?.parent)
+    }
+
+    fn nested(&self) -> Option<&Nested> {
+        match &self.words {
+            Words::Nested { nested, .. } => Some(nested),
+            Words::Host { .. } | Words::Guest { .. } => None,
         }
     }
 
@@ -183,55 +212,52 @@ impl AmdSpace {
         &self.iommu
     }
 
+    /// Who uses it.
+    pub(super) fn list_of_users(&self) -> &Arc<List> {
+        &self.list
+    }
+
     /// Those that use it.
     pub(super) fn users(&self) -> &Mutex<Users> {
-        &self.users
+        &self.list.users
+    }
+
+    /// Makes a place on the list for a user.
+    ///
+    /// # Errors
+    ///
+    /// ENOMEM.
+    pub(super) fn reserve(&self, device: &Arc<Device>, pasid: Option<u32>) -> Result {
+        let mut users = self.users().lock();
+        users.reserve(device, pasid, self.guest())
+    }
+
+    /// Gives a place on the list back, where it was not used.
+    pub(super) fn give_place_back(&self, device: &Device) {
+        let mut users = self.users().lock();
+        users.unlist(device, None, self.guest_number());
     }
 
     /// Puts a user on the list that has a place there.
     pub(super) fn list(&self, device: &Device, pasid: Option<u32>) {
-        self.users.lock().list(device, pasid);
-        let wiring = &device.wiring;
-        self.iommu.note_listed(self, wiring, pasid, true);
+        let guest = self.guest_number();
+        self.list.list(&self.iommu, device, pasid, guest);
     }
 
     /// Takes a user off the list. `before` is done under the lock of the list, so that the user
     /// gets every flush that others begin before.
     pub(super) fn unlist(&self, device: &Device, pasid: Option<u32>, before: impl FnOnce(&Users)) {
-        let mut users = self.users.lock();
-        before(&users);
-        users.unlist(device, pasid);
-        let wiring = &device.wiring;
-        self.iommu.note_listed(self, wiring, pasid, false);
+        let guest = self.guest_number();
+        self.list.unlist(&self.iommu, device, pasid, guest, before);
     }
 
-    /// Has a range of translations forgotten for all users, behind that what they keep themselves,
-    /// and waits. `__domain_flush_pages()`.
-    pub(super) fn flush(&self, users: &Users, range: (u64, u64), pde: bool) {
-        if users.listed().next().is_none() {
-            return;
-        }
-        match &self.words {
-            Words::Host { domain, .. } => self.iommu.flush_pages(*domain, None, range, pde),
-            Words::Guest { .. } => {
-                for user in users.listed() {
-                    let pasid = Some(user.pasid.unwrap_or(0));
-                    let domain = user.wiring().domain;
-                    self.iommu.flush_pages(domain, pasid, range, pde);
-                }
-            }
-        }
-        for user in users.listed() {
-            let guest = self.guest_levels().is_some();
-            let pasid = guest.then_some(user.pasid.unwrap_or(0));
-            self.iommu.flush_kept(user.wiring(), pasid, range);
-        }
-        self.iommu.wait();
+    fn guest_number(&self) -> Option<u64> {
+        Some(self.guest()?.number)
     }
 
     /// Has all translations forgotten for all users, and waits.
     pub(super) fn flush_all(&self, users: &Users) {
-        self.flush(users, ALL, true);
+        self.list.flush(&self.iommu, users, ALL, true);
     }
 }
 
@@ -244,12 +270,16 @@ fn next_number() -> u64 {
 impl User for AmdSpace {
     fn flush(&self, gather: &Gather) {
         let range = gather.range().unwrap_or(ALL);
-        AmdSpace::flush(self, &self.users.lock(), range, gather.cuts_tables());
+        let (iommu, pde) = (&self.iommu, gather.cuts_tables());
+        match self.nested() {
+            Some(nested) => nested.flush(iommu, range, pde),
+            None => self.list.flush(iommu, &self.users().lock(), range, pde),
+        }
     }
 
     fn top_changed(&self, top: Top) {
-        let mut users = self.users.lock();
-        if let Some(host) = &mut users.host {
+        let mut users = self.users().lock();
+        if let (Words::Host { .. }, Some(host)) = (&self.words, &mut users.host) {
             host.top = top;
         }
         (self.iommu.protocol.change_top)(&self.iommu, self, &users);
@@ -272,7 +302,7 @@ impl Space for AmdSpace {
     fn map(&self, iova: u64, paddr: u64, page: u64, count: u64, prot: Prot) -> Progress {
         let (mapped, result) =
             with_words!(self, words => words.map(self, iova, paddr, page, count, prot));
-        let result = result.map_err(Error::from);
+        let result = result.map_err(Error::from).and_then(|()| self.back());
         Progress { mapped, result }
     }
 
@@ -282,7 +312,11 @@ impl Space for AmdSpace {
     }
 
     fn iova_to_phys(&self, iova: u64) -> Option<u64> {
-        with_words!(self, words => words.iova_to_phys(iova))
+        let at = with_words!(self, words => words.iova_to_phys(iova))?;
+        match self.parent() {
+            Some(parent) => parent.iova_to_phys(at),
+            None => Some(at),
+        }
     }
 
     fn sync(&self, gather: &Gather) {
@@ -300,7 +334,8 @@ impl Space for AmdSpace {
 
     /// For all that use it and that will.
     fn set_dirty_tracking(&self, enable: bool) -> Result {
-        let mut users = self.users.lock();
+        self.host_domain().ok_or_else(errno::eopnotsupp)?;
+        let mut users = self.users().lock();
         let host = users.host.as_mut().ok_or_else(errno::eopnotsupp)?;
         if host.dirty != enable {
             host.dirty = enable;
@@ -320,6 +355,9 @@ impl Space for AmdSpace {
     }
 
     fn freeze(&self, into: &mut Frozen) -> Result {
+        if let Some(parent) = self.parent() {
+            parent.freeze(into)?;
+        }
         with_words!(self, words => {
             words.for_each_table(&mut |at, count, read| into.add(at, count, read))
         })
@@ -331,6 +369,9 @@ impl Drop for AmdSpace {
         let machine = &self.iommu.machine;
         machine.note(Note::Freed(self.number));
         machine.remove_tables(&self.memory);
+        if let Some(nested) = self.nested() {
+            nested.leave(&self.iommu);
+        }
         if let Some(domain) = self.host_domain().filter(|_| !self.reserved) {
             machine.note(Note::Untagged(tag::host(domain)));
             self.iommu.give_id(domain);

@@ -20,6 +20,7 @@ use super::{
     },
     protocol::{
         changes_depth,
+        is_on,
         Move,
         PasidMove,
         Protocol, //
@@ -31,6 +32,7 @@ use kernel::sync::Arc;
 
 pub(super) const PROTOCOL: Protocol = Protocol {
     name: "store128",
+    has_pasids: |_, books| books.pasid_levels().is_some(),
     attach,
     set_pasid,
     change_top,
@@ -115,14 +117,14 @@ fn attach(iommu: &Iommu, go: &Move<'_>) {
 
 /// Has translations forgotten that are not to be used any more, and waits.
 fn flush_old(iommu: &Iommu, wiring: &Wiring, old: &Dte) {
-    if old.is(dte::GV) && old.is(dte::GIOV) {
+    if old.is(dte::MODE) {
+        // That is also all of a guest. CAST: The field has 16 bits.
+        iommu.flush_pages(old.get(dte::DOMAIN_ID) as u16, None, ALL, true);
+        iommu.wait();
+    } else if old.is(dte::GV) && old.is(dte::GIOV) {
         iommu.flush_pages(wiring.domain, Some(0), ALL, true);
         // The entry may be the old one.
         iommu.flush_kept(wiring, Some(0), ALL);
-        iommu.wait();
-    } else if old.is(dte::MODE) {
-        // CAST: The field has 16 bits.
-        iommu.flush_pages(old.get(dte::DOMAIN_ID) as u16, None, ALL, true);
         iommu.wait();
     }
 }
@@ -175,7 +177,7 @@ fn change_dirty(iommu: &Iommu, space: &AmdSpace, users: &Users) {
 fn change_top(iommu: &Iommu, space: &AmdSpace, users: &Users) {
     let mut changed = false;
     for user in users.listed() {
-        space.with_new_entry(users, user, |new| {
+        space.with_new_entry(users, user, is_on, |new| {
             for device in user.wiring().names {
                 iommu.store_low(device, new);
             }

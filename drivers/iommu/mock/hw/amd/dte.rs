@@ -69,6 +69,17 @@ impl Dte {
         Self::default().with(V, 1)
     }
 
+    /// The one that a guest writes whose DMA without PASID goes by page tables of 4 or 5 levels.
+    /// There is no GCR3 table yet.
+    pub(crate) fn of_guest(levels: u32, domain: u16) -> Self {
+        Self::clear()
+            .with(TV, 1)
+            .with(GV, 1)
+            .with(GIOV, 1)
+            .with(GUEST_PAGING_MODE, levels.wrapping_sub(4).into())
+            .with(DOMAIN_ID, domain.into())
+    }
+
     /// Value of a field.
     pub(crate) fn get(&self, field: Field) -> u64 {
         field.get(&self.0)
