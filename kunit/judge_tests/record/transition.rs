@@ -106,7 +106,10 @@ impl<J: Judged> Recorder<J> {
         let (mut spaces, mut edited) = (KVec::new(), None);
         if let Some(old) = &cast.old {
             let edits = recipe.meanwhile.is_old();
-            let unlisted = core::mem::take(&mut cast.unlisted);
+            let unlisted = match edits {
+                true => core::mem::take(&mut cast.unlisted),
+                false => KVVec::new(),
+            };
             let tables = self.edit_now(old, edits, unlisted, &mut edited)?;
             if !recipe.stays() {
                 spaces.push(truth(old, tables), GFP_KERNEL)?;
