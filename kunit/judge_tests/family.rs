@@ -85,12 +85,36 @@ pub(crate) trait Judged: 'static {
     /// Those of [`Unit::new`](crate::mock::unit::Unit::new).
     fn unit(config: &InstanceConfig, endpoints: &[EndpointConfig]) -> Result<Arc<Self::Unit>>;
 
-    /// Makes an empty page table of a kind, by number, for endpoint 0.
+    /// Makes an empty page table of a kind, by number, for endpoint 0; `beside` is that of the old
+    /// side, where it is for the new one.
     ///
     /// # Errors
     ///
     /// Those of [`Unit::new_space`](crate::mock::unit::Unit::new_space).
-    fn space(unit: &Arc<Self::Unit>, stage: usize) -> Result<Arc<SpaceOf<Self>>>;
+    fn space(
+        unit: &Arc<Self::Unit>,
+        stage: usize,
+        beside: Option<&Arc<SpaceOf<Self>>>,
+    ) -> Result<Arc<SpaceOf<Self>>>;
+
+    /// Whether page tables are nested in others in such a way that it is to be judged what goes on
+    /// there, and where the endpoint was before.
+    fn is_nested(_end: End) -> bool {
+        false
+    }
+
+    /// What a page table of that kind is nested in, where nothing is mapped for it yet.
+    fn behind(_space: &SpaceOf<Self>) -> Option<&SpaceOf<Self>> {
+        None
+    }
+
+    /// Says what is to be judged of the transitions between kinds of page tables.
+    fn is_wanted(_from: End, _to: End) -> bool {
+        true
+    }
+
+    /// Changes what endpoints are like.
+    fn endpoint(_recipe: &Recipe, _config: &mut EndpointConfig) {}
 
     /// Endpoints can keep translations themselves (ATS), if they are resettable.
     const ATS: bool = false;

@@ -105,6 +105,10 @@ pub(crate) enum Circumstance {
     UnmapNew,
     /// The same, and its table goes too.
     CutNew,
+    /// A page is unmapped in the space that the old one is nested in.
+    UnmapBehindOld,
+    /// A page is unmapped in the space that the new one is nested in.
+    UnmapBehindNew,
     /// A page is mapped in the old space.
     MapOld,
     /// A page is mapped in the new space.
@@ -117,6 +121,8 @@ pub(crate) enum Circumstance {
     PasidStays,
     /// Another writer is at the entries.
     Writer,
+    /// The endpoint was on the new side before.
+    Returns,
     /// The endpoint keeps translations itself.
     Ats,
     /// The same, and a page is unmapped in the old space.
@@ -127,7 +133,7 @@ pub(crate) enum Circumstance {
 
 impl Circumstance {
     /// All of them.
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Alone,
         Self::OldStays,
         Self::Alike,
@@ -135,12 +141,15 @@ impl Circumstance {
         Self::CutOld,
         Self::UnmapNew,
         Self::CutNew,
+        Self::UnmapBehindOld,
+        Self::UnmapBehindNew,
         Self::MapOld,
         Self::MapNew,
         Self::OtherOnOld,
         Self::OtherOnNew,
         Self::PasidStays,
         Self::Writer,
+        Self::Returns,
         Self::Ats,
         Self::AtsUnmapOld,
         Self::AtsUnmapNew,
@@ -170,6 +179,16 @@ impl Circumstance {
                 new_recipe.far = self == Self::CutNew;
                 new
             }
+            Self::UnmapBehindOld => {
+                new_recipe.meanwhile = Meanwhile::UnmapOld;
+                new_recipe.behind = true;
+                old
+            }
+            Self::UnmapBehindNew => {
+                new_recipe.meanwhile = Meanwhile::UnmapNew;
+                new_recipe.behind = true;
+                new
+            }
             Self::MapOld => {
                 new_recipe.meanwhile = Meanwhile::MapOld;
                 old
@@ -193,6 +212,11 @@ impl Circumstance {
             Self::Writer => {
                 new_recipe.writer = true;
                 true
+            }
+            Self::Returns => {
+                // What stays is not hidden behind what is gone.
+                (new_recipe.returns, new_recipe.last) = (true, false);
+                old
             }
             Self::Ats | Self::AtsUnmapOld | Self::AtsUnmapNew => {
                 new_recipe.ats = true;
@@ -342,7 +366,7 @@ fn each<J: Judged>(protocol: u32, f: &mut dyn FnMut(Recipe) -> Outcome) -> Outco
                     pasid,
                     ..Recipe::new(protocol, *from, *to)
                 };
-                if is_wanted(*from, *to) {
+                if is_wanted(*from, *to) && J::is_wanted(*from, *to) {
                     f(recipe)?;
                 }
             }

@@ -34,11 +34,13 @@ use kernel::{
 };
 
 /// In which circumstances a defect has a chance to be noticed.
-const CIRCUMSTANCES: [Circumstance; 7] = [
+const CIRCUMSTANCES: [Circumstance; 9] = [
     Circumstance::Alone,
     Circumstance::UnmapOld,
     Circumstance::UnmapNew,
     Circumstance::CutOld,
+    Circumstance::UnmapBehindOld,
+    Circumstance::UnmapBehindNew,
     Circumstance::OtherOnOld,
     Circumstance::OtherOnNew,
     Circumstance::Writer,

@@ -63,6 +63,10 @@ pub(crate) struct Recipe {
     pub(crate) meanwhile: Meanwhile,
     /// The second probe has a table of its own, which goes when it is unmapped.
     pub(crate) far: bool,
+    /// It is unmapped in the space that the old or the new one is nested in.
+    pub(crate) behind: bool,
+    /// The endpoint was on the new side before it came to the old one.
+    pub(crate) returns: bool,
     /// Both spaces map to the same.
     pub(crate) alike: bool,
     /// The endpoints keep translations themselves (ATS).
@@ -117,6 +121,8 @@ impl Recipe {
             pasid: None,
             meanwhile: Meanwhile::Nothing,
             far: false,
+            behind: false,
+            returns: false,
             alike: false,
             ats: false,
             grows: false,

@@ -82,7 +82,17 @@ impl<J: Judged> Recorded<J> {
     ///
     /// Those of the driver.
     pub(crate) fn new(recipe: Recipe) -> Result<Option<Self>> {
-        if recipe.ats && !J::ATS {
+        let edited = if recipe.meanwhile.is_new() {
+            recipe.to
+        } else {
+            recipe.from
+        };
+        // Guests that are judged so send nothing for what endpoints keep.
+        let nested = J::is_nested(recipe.from) || J::is_nested(recipe.to);
+        if recipe.ats && (!J::ATS || nested)
+            || recipe.returns && !J::is_nested(recipe.from)
+            || recipe.behind && !J::is_nested(edited)
+        {
             return Ok(None);
         }
         let config = InstanceConfig {
@@ -92,6 +102,7 @@ impl<J: Judged> Recorded<J> {
         let mut endpoint = EndpointConfig::ordinary(0);
         endpoint.max_pasids = 4;
         endpoint.resettable = recipe.ats;
+        J::endpoint(&recipe, &mut endpoint);
         let unit = J::unit(&config, &[endpoint, endpoint])?;
         let distance = if recipe.far { 1 << 30 } else { PAGE };
 

@@ -264,7 +264,7 @@ const WALK: u32 = 36;
 
 fn garbage<J: Judged>(protocol: u32) -> Outcome {
     let unit = unit::<J>(protocol)?;
-    let space = J::space(&unit, 0)?;
+    let space = J::space(&unit, 0, None)?;
     check!(unit.attach(0, None, &Target::Paging(space.clone())).is_ok());
     let (entries, names) = (unit.machine().entries()?, unit.requesters(0, None)?);
     let own = names.first().map_or(0, |name| name.id);

@@ -77,7 +77,11 @@ impl Judged for S390 {
         S390Unit::new(config, endpoints)
     }
 
-    fn space(unit: &Arc<S390Unit>, _stage: usize) -> Result<Arc<SpaceOf<Self>>> {
+    fn space(
+        unit: &Arc<S390Unit>,
+        _stage: usize,
+        _beside: Option<&Arc<SpaceOf<Self>>>,
+    ) -> Result<Arc<SpaceOf<Self>>> {
         super::space(unit, false)
     }
 }

@@ -58,7 +58,11 @@ impl Judged for Smmuv3 {
         Smmuv3Unit::new(config, endpoints)
     }
 
-    fn space(unit: &Arc<Smmuv3Unit>, stage: usize) -> Result<Arc<SpaceOf<Self>>> {
+    fn space(
+        unit: &Arc<Smmuv3Unit>,
+        stage: usize,
+        _beside: Option<&Arc<SpaceOf<Self>>>,
+    ) -> Result<Arc<SpaceOf<Self>>> {
         match stage {
             0 => super::space(unit, false),
             1 => unit.new_stage2_space(48),

@@ -102,7 +102,11 @@ impl Judged for Scalable {
         VtdUnit::new(config, endpoints)
     }
 
-    fn space(unit: &Arc<VtdUnit>, stage: usize) -> Result<Arc<SpaceOf<Self>>> {
+    fn space(
+        unit: &Arc<VtdUnit>,
+        stage: usize,
+        _beside: Option<&Arc<SpaceOf<Self>>>,
+    ) -> Result<Arc<SpaceOf<Self>>> {
         match stage {
             0 => unit.new_second_stage_space(0),
             1 => unit.new_first_stage_space(0),
@@ -141,7 +145,11 @@ impl Judged for Legacy {
         VtdUnit::new(config, endpoints)
     }
 
-    fn space(unit: &Arc<VtdUnit>, _stage: usize) -> Result<Arc<SpaceOf<Self>>> {
+    fn space(
+        unit: &Arc<VtdUnit>,
+        _stage: usize,
+        _beside: Option<&Arc<SpaceOf<Self>>>,
+    ) -> Result<Arc<SpaceOf<Self>>> {
         unit.new_second_stage_space(0)
     }
 }

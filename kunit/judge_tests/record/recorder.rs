@@ -117,12 +117,17 @@ impl<J: Judged> Recorder<J> {
         &mut self,
         stage: usize,
         pages: [u64; PROBES],
+        beside: Option<&Arc<SpaceOf<J>>>,
     ) -> Result<Marked<SpaceOf<J>>> {
         let probes = self.probes;
         let (space, _) = self.tape(|unit| {
-            let space = J::space(unit, stage)?;
+            let space = J::space(unit, stage, beside)?;
             for (iova, to) in probes.into_iter().zip(pages) {
                 map(&*space, iova, to)?;
+                match J::behind(&space) {
+                    Some(behind) if behind.iova_to_phys(to).is_none() => map(behind, to, to)?,
+                    _ => (),
+                }
             }
             Ok(space)
         })?;
@@ -131,29 +136,36 @@ impl<J: Judged> Recorder<J> {
 
     /// What an edit of a space does to hardware now.
     fn edit(&mut self, marked: &Marked<SpaceOf<J>>) -> Result<KVVec<Step>> {
-        let ([_, iova], [_, to]) = (self.probes, marked.pages);
-        let map_it = self.recipe.meanwhile.is_map();
+        let (map_it, (space, iova, to)) = (self.recipe.meanwhile.is_map(), self.edited(marked));
         let ((), steps) = self.tape(|_| {
             match map_it {
-                true => map(&*marked.space, iova, to)?,
-                false => unmap(&*marked.space, iova),
+                true => map(space, iova, to)?,
+                false => unmap(space, iova),
             }
             Ok(())
         })?;
         Ok(steps)
     }
 
+    /// Where an edit is done, and which address goes where there.
+    fn edited<'a>(&self, marked: &'a Marked<SpaceOf<J>>) -> (&'a SpaceOf<J>, u64, u64) {
+        let ([_, iova], [_, to]) = (self.probes, marked.pages);
+        match J::behind(&marked.space).filter(|_| self.recipe.behind) {
+            Some(behind) => (behind, to, to),
+            None => (&marked.space, iova, to),
+        }
+    }
+
     /// The same while nobody is on its list; it has yet to be done then.
     pub(super) fn edit_unlisted(&mut self, marked: &Marked<SpaceOf<J>>) -> Result<KVVec<Step>> {
-        let [_, iova] = self.probes;
-        let [_, to] = marked.pages;
+        let (space, iova, to) = self.edited(marked);
         if self.recipe.meanwhile.is_map() {
-            unmap(&*marked.space, iova);
+            unmap(space, iova);
         }
         let steps = self.edit(marked)?;
         match self.recipe.meanwhile.is_map() {
-            true => unmap(&*marked.space, iova),
-            false => map(&*marked.space, iova, to)?,
+            true => unmap(space, iova),
+            false => map(space, iova, to)?,
         }
         Ok(steps)
     }

@@ -156,21 +156,24 @@ impl<J: Judged> Recorder<J> {
         let pages = || [mark::next_page(), mark::next_page()];
         let first = pages();
         let second = if recipe.alike { first } else { pages() };
-        let mut space = |end, pages| match end {
-            End::A(stage) | End::B(stage) => self.space(stage, pages).map(Some),
+        let mut space = |end, pages, beside: Option<&Marked<_>>| match end {
+            End::A(stage) | End::B(stage) => {
+                let beside = beside.map(|marked| &marked.space);
+                self.space(stage, pages, beside).map(Some)
+            }
             End::Blocked | End::Identity => Ok(None),
         };
-        let old = space(recipe.from, first)?;
+        let old = space(recipe.from, first, None)?;
         let new = match (recipe.stays(), &old) {
             (true, Some(old)) => Some(Marked {
                 space: old.space.clone(),
                 pages: first,
             }),
-            _ => space(recipe.to, second)?,
+            _ => space(recipe.to, second, old.as_ref())?,
         };
         let wanted = recipe.bystander == Some(Bystander::Pasid);
         let third = match J::PASID_STAGE.filter(|_| wanted) {
-            Some(stage) => Some(self.space(stage, pages())?),
+            Some(stage) => Some(self.space(stage, pages(), None)?),
             None => None,
         };
         let edited = match (recipe.meanwhile.is_old(), recipe.meanwhile.is_new()) {
@@ -209,7 +212,10 @@ impl<J: Judged> Recorder<J> {
                 return Ok(None);
             }
         }
-        // From what firmware left to where the case starts.
+        if recipe.returns {
+            self.attach(0, pasid, goal)?;
+        }
+        // From what firmware left, or from there, to where the case starts.
         self.attach(0, pasid, &start)?;
         if let (Target::Paging(space), Some(false)) = (&start, recipe.marks) {
             self.tape(|_| space.set_dirty_tracking(true))?;

@@ -61,11 +61,14 @@ impl Memory for Tables<'_> {
 }
 
 impl Tables<'_> {
-    /// Groups that a table is in.
+    /// Groups that a table is in. Of several spaces that are nested in the same, the last has the
+    /// tables of that: it is the first that goes.
     fn groups(&self, table: u64) -> u32 {
         let mut groups = 0;
         for (n, space) in self.case.spaces.iter().enumerate().take(CUT) {
-            groups |= u32::from(space.tables.has(table)) << n;
+            if space.tables.has(table) {
+                groups = 1 << n;
+            }
         }
         let edit = self.case.edit.as_ref();
         let cut = edit.is_some_and(|edit| edit.freed.contains(&table));
