@@ -87,10 +87,12 @@ impl Sink for Hardware {
         books.flushes += 1;
     }
 
-    fn release(&self, entry: Entry) {
+    fn release(&self, entries: &[Entry]) {
         let mut books = self.books.lock();
-        books.early += u32::from(books.known.contains(&entry.page));
-        let _ = books.released.push(entry.page, GFP_KERNEL);
+        for entry in entries {
+            books.early += u32::from(books.known.contains(&entry.page));
+            let _ = books.released.push(entry.page, GFP_KERNEL);
+        }
     }
 }
 
@@ -152,8 +154,8 @@ impl Sink for Late<'_> {
         let _ = self.hardware.unmap(self.queue, 77);
     }
 
-    fn release(&self, entry: Entry) {
-        self.hardware.release(entry);
+    fn release(&self, entries: &[Entry]) {
+        self.hardware.release(entries);
     }
 }
 

@@ -183,33 +183,48 @@ impl Caches {
         None
     }
 
-    /// Keeps a range, or gives it to `release`.
+    /// Keeps ranges, each with its first page and its size, or gives the pages to `release` of what
+    /// is of no cached size or has no room.
     #[inline]
-    pub(super) fn put(&self, page: u64, pages: u64, release: &mut dyn FnMut(u64)) {
-        let size = pages.trailing_zeros() as usize;
+    pub(super) fn put(
+        &self,
+        ranges: impl Iterator<Item = (u64, u64)>,
+        release: &mut dyn FnMut(u64),
+    ) {
         let Some(local) = self.local() else {
-            return release(page);
+            return ranges.for_each(|(page, _)| release(page));
         };
         let mut pairs = local.pairs.lock();
+        for (page, pages) in ranges {
+            if !self.keep(&mut pairs, page, pages) {
+                drop(pairs);
+                release(page);
+                pairs = local.pairs.lock();
+            }
+        }
+    }
+
+    #[inline]
+    fn keep(&self, pairs: &mut KVec<Pair>, page: u64, pages: u64) -> bool {
+        let size = pages.trailing_zeros() as usize;
         let (Some(pair), Some(depot)) = (pairs.get_mut(size), self.depots.get(size)) else {
-            drop(pairs);
-            return release(page);
+            return false;
         };
         if pair.loaded.push(page) {
-            return;
+            return true;
         }
         core::mem::swap(&mut pair.loaded, &mut pair.previous);
         if pair.loaded.push(page) {
-            return;
+            return true;
         }
         // Both are full: one goes to the depot.
         let Ok(mut fresh) = Stack::new(GFP_ATOMIC) else {
-            drop(pairs);
-            return release(page);
+            return false;
         };
         fresh.push(page);
         let full = core::mem::replace(&mut pair.loaded, fresh);
         depot.full.lock().push(full);
+        true
     }
 
     /// Gives one full stack of each size to `release` where there are more than CPUs. What calls

@@ -33,6 +33,9 @@ use kernel::{
 /// Bytes of a page.
 const PAGE_SHIFT: u32 = 12;
 
+/// IOVAs that are made free under one lock.
+const FREED_AT_ONCE: usize = 64;
+
 /// The time that the timeout of a queue is measured by.
 pub(crate) trait Clock: Send + Sync {
     /// Milliseconds since some time.
@@ -274,12 +277,15 @@ impl Sink for Released<'_> {
         self.table.sync(&Gather::everything());
     }
 
-    fn release(&self, entry: Entry) {
-        if entry.tables != 0 {
+    fn release(&self, entries: &[Entry]) {
+        for entry in entries.iter().filter(|entry| entry.tables != 0) {
             let mut flushed = Gather::default();
             flushed.set_tables(entry.tables);
             self.table.give_back(&flushed);
         }
-        self.dma.iova.free(entry.page, entry.pages);
+        for entries in entries.chunks(FREED_AT_ONCE) {
+            let ranges = entries.iter().map(|entry| (entry.page, entry.pages));
+            self.dma.iova.free_all(ranges);
+        }
     }
 }

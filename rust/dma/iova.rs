@@ -87,12 +87,16 @@ impl IovaSpace {
     /// Takes back what [`Self::alloc`] handed out.
     pub(crate) fn free(&self, page: u64, pages: u64) {
         if pages <= CACHED_PAGES {
-            let pages = pages.next_power_of_two();
-            self.caches
-                .put(page, pages, &mut |page| self.free_to_tree(page));
+            self.free_all([(page, pages)].into_iter());
         } else {
             self.free_to_tree(page);
         }
+    }
+
+    /// Does so with several ranges at once, each with its first page and how many it has.
+    pub(crate) fn free_all(&self, ranges: impl Iterator<Item = (u64, u64)>) {
+        let ranges = ranges.map(|(page, pages)| (page, pages.next_power_of_two()));
+        self.caches.put(ranges, &mut |page| self.free_to_tree(page));
     }
 
     /// Takes everything out of the caches, so that a search finds all that is free.

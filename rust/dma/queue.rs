@@ -41,8 +41,8 @@ pub(crate) trait Sink {
     /// Makes hardware forget everything of the domain.
     fn flush(&self);
 
-    /// The range can be used again.
-    fn release(&self, entry: Entry);
+    /// The ranges can be used again.
+    fn release(&self, entries: &[Entry]);
 }
 
 /// How many rings there are.
@@ -54,15 +54,12 @@ pub(crate) enum Rings {
     One,
 }
 
-struct Slot {
-    entry: Entry,
-    /// The latest flush that had started when it was queued.
-    started: u64,
-}
-
 /// A ring with a number of slots that was fixed when it was made.
 struct Ring {
-    slots: KVVec<Option<Slot>>,
+    entries: KVVec<Entry>,
+    /// For each the latest flush that had started when it was queued. Never less than that of an
+    /// older one.
+    started: KVVec<u64>,
     /// Index of the oldest.
     first: usize,
     count: usize,
@@ -71,40 +68,61 @@ struct Ring {
 }
 
 impl Ring {
-    fn slot(&mut self, after: usize) -> Option<&mut Option<Slot>> {
-        let size = self.slots.len();
-        let mut at = self.first.saturating_add(after);
-        if at >= size {
-            at -= size;
-        }
-        self.slots.get_mut(at)
+    /// # Errors
+    ///
+    /// ENOMEM.
+    fn new(slots: usize) -> Result<Self> {
+        let none = Entry {
+            page: 0,
+            pages: 0,
+            tables: 0,
+        };
+        Ok(Self {
+            entries: KVVec::from_elem(none, slots, GFP_KERNEL)?,
+            started: KVVec::from_elem(0, slots, GFP_KERNEL)?,
+            first: 0,
+            count: 0,
+            reaped: 0,
+        })
     }
 
-    fn push(&mut self, slot: Slot) {
-        let count = self.count;
-        if let Some(free) = self.slot(count) {
-            *free = Some(slot);
+    fn push(&mut self, entry: Entry, started: u64) {
+        if self.is_full() {
+            return;
+        }
+        let mut at = self.first.saturating_add(self.count);
+        if at >= self.entries.len() {
+            at -= self.entries.len();
+        }
+        if let (Some(slot), Some(number)) = (self.entries.get_mut(at), self.started.get_mut(at)) {
+            *slot = entry;
+            *number = started;
             self.count += 1;
         }
     }
 
-    /// The oldest, if a flush that started after it was queued has finished.
-    fn pop(&mut self, covered: u64) -> Option<Entry> {
-        if self.count == 0 {
-            return None;
-        }
-        let slot = self.slot(0)?;
-        let entry = slot.take_if(|slot| slot.started < covered)?.entry;
-        self.count -= 1;
-        self.first += 1;
-        if self.first == self.slots.len() {
+    /// The oldest ones that lie side by side, if a flush that started after they were queued has
+    /// finished.
+    fn covered(&self, covered: u64) -> &[Entry] {
+        let rest = self.entries.len().saturating_sub(self.first);
+        let side_by_side = self.first..self.first.saturating_add(self.count.min(rest));
+        let numbers = self.started.get(side_by_side.clone()).unwrap_or(&[]);
+        let entries = self.entries.get(side_by_side).unwrap_or(&[]);
+        let count = numbers.partition_point(|started| *started < covered);
+        entries.get(..count).unwrap_or(&[])
+    }
+
+    /// Forgets the oldest ones, which lie side by side.
+    fn forget(&mut self, count: usize) {
+        self.count = self.count.saturating_sub(count);
+        self.first = self.first.saturating_add(count);
+        if self.first >= self.entries.len() {
             self.first = 0;
         }
-        Some(entry)
     }
 
     fn is_full(&self) -> bool {
-        self.count == self.slots.len()
+        self.count == self.entries.len()
     }
 }
 
@@ -141,15 +159,7 @@ impl FlushQueue {
         };
         let mut rings = KVec::new();
         for _ in 0..count {
-            let mut ring = Ring {
-                slots: KVVec::with_capacity(slots, GFP_KERNEL)?,
-                first: 0,
-                count: 0,
-                reaped: 0,
-            };
-            for _ in 0..slots {
-                ring.slots.push(None, GFP_KERNEL)?;
-            }
+            let ring = Ring::new(slots)?;
             let locked = pin_init!(Locked { ring <- new_mutex!(ring, "FlushQueue::ring") });
             rings.push(KBox::pin_init(locked, GFP_KERNEL)?, GFP_KERNEL)?;
         }
@@ -180,7 +190,7 @@ impl FlushQueue {
         if self.seeded.has(Defect::FinishedNoted) {
             started = self.covered.load(Acquire);
         }
-        ring.push(Slot { entry, started });
+        ring.push(entry, started);
     }
 
     /// Flushes, and releases all that was queued before: what the timer does, and a mapping that
@@ -247,8 +257,14 @@ impl FlushQueue {
         }
         let covered = self.covered.load(Acquire);
         ring.reaped = covered;
-        while let Some(entry) = ring.pop(covered) {
-            sink.release(entry);
+        loop {
+            let entries = ring.covered(covered);
+            let count = entries.len();
+            if count == 0 {
+                return;
+            }
+            sink.release(entries);
+            ring.forget(count);
         }
     }
 }
