@@ -29,6 +29,11 @@ use super::thread::{
     Run,
     Thread, //
 };
+use core::sync::atomic::{
+    AtomicU64,
+    AtomicUsize,
+    Ordering::Relaxed, //
+};
 use core::{
     mem,
     ptr, //
@@ -37,10 +42,6 @@ use kernel::{
     prelude::*,
     sync::{
         self,
-        atomic::{
-            Atomic,
-            Relaxed, //
-        },
         Arc,
         CondVar, //
     },
@@ -65,11 +66,17 @@ pub(crate) trait Act: Send + Sync + 'static {
     fn act(&self, number: usize);
 }
 
+// The atomics of `core`, as each access by those of the `kernel` crate calls a C function, and
+// locks that no schedule is about are measured.
+
 /// Registered threads by number: their tasks.
-static TASKS: [Atomic<usize>; MAX_THREADS] = [const { Atomic::new(0) }; MAX_THREADS];
+static TASKS: [AtomicUsize; MAX_THREADS] = [const { AtomicUsize::new(0) }; MAX_THREADS];
+/// How many there are.
+static REGISTERED: AtomicUsize = AtomicUsize::new(0);
 /// The scheduler that they are registered with.
-static SCHEDULER: Atomic<usize> = Atomic::new(0);
-static POINTS: Atomic<u64> = Atomic::new(0);
+static SCHEDULER: AtomicUsize = AtomicUsize::new(0);
+/// Locks taken so far; may miss some where threads take them at once.
+static POINTS: AtomicU64 = AtomicU64::new(0);
 
 /// One run.
 #[pin_data]
@@ -145,7 +152,9 @@ impl<T: Act> Run for Worker<T> {
         };
         SCHEDULER.store(ptr::from_ref(&*self.scheduler).expose_provenance(), Relaxed);
         task.store(Task::current_raw().addr(), Relaxed);
+        REGISTERED.fetch_add(1, Relaxed);
         self.work.act(self.number);
+        REGISTERED.fetch_sub(1, Relaxed);
         task.store(0, Relaxed);
         let mut books = self.scheduler.books.lock();
         books.finish(self.number);
@@ -155,7 +164,16 @@ impl<T: Act> Run for Worker<T> {
 }
 
 /// The scheduler and the number of this thread, if it is registered.
+#[inline]
 fn registered() -> Option<(&'static Scheduler, usize)> {
+    // A thread that is sees at least itself.
+    match REGISTERED.load(Relaxed) {
+        0 => None,
+        _ => find_registered(),
+    }
+}
+
+fn find_registered() -> Option<(&'static Scheduler, usize)> {
     let task = Task::current_raw().addr();
     // Only a thread itself writes its own address, so that it needs no barrier to see it.
     let number = TASKS.iter().position(|t| t.load(Relaxed) == task)?;
@@ -206,7 +224,7 @@ pub(crate) fn other(name: &'static str) {
 
 /// A lock is about to be taken.
 pub(super) fn locking(name: &'static CStr, lock: usize) {
-    POINTS.fetch_add(1, Relaxed);
+    POINTS.store(POINTS.load(Relaxed).wrapping_add(1), Relaxed);
     let Some((scheduler, number)) = registered() else {
         stir();
         return;
