@@ -8,6 +8,7 @@
 mod group;
 mod iova;
 mod lazy;
+mod loops;
 mod measure;
 mod moved;
 mod sheet;
@@ -82,6 +83,8 @@ pub(crate) struct Bench {
     lazy: File<Report>,
     #[pin]
     moved: File<Report>,
+    #[pin]
+    loops: File<Report>,
     _dir: Dir,
 }
 
@@ -107,6 +110,8 @@ impl Bench {
                     c"lazy", Report::new("lazy", lazy::measure), &|r, f| r.show(f)),
                 moved <- dir.read_callback_file(
                     c"moved", Report::new("moved", moved::measure), &|r, f| r.show(f)),
+                loops <- dir.read_callback_file(
+                    c"loop", Report::new("loop", loops::measure), &|r, f| r.show(f)),
                 _dir: dir.clone(),
             }))
         })

@@ -21,6 +21,8 @@ pub(crate) mod io_pgtable;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod iova;
 #[cfg(IOMMU_MOCK_KUNIT)]
+pub(crate) mod known_loop;
+#[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod kunit;
 #[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod log;

@@ -138,7 +138,7 @@ fn sides(filled: u32, limit: u64) -> Result<Option<Sides>> {
 /// Measures all shapes, alone and with two threads where there are two CPUs.
 pub(super) fn measure(sheet: &mut Sheet) -> Result {
     let row = Row {
-        what: "interrupts off and on, twice for each of the C side",
+        what: "interrupts off and on",
         size: 0,
         peer: "",
         limits: None,

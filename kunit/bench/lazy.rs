@@ -123,7 +123,7 @@ fn against_strict(sheet: &mut Sheet, price: u64) -> Result {
         rounds += u64::from(TIMES);
     }
     let mut row = Row {
-        what: "lazy map+unmap, by the price of a flush in ns",
+        what: "lazy map+unmap, flush of so many ns",
         size: price,
         peer: "strict",
         limits: Some(TWICE),
@@ -153,9 +153,9 @@ fn against_rollover(sheet: &mut Sheet, price: u64) -> Result {
         round.take(&mut pairs, || ring.time(TIMES), || rollover.time(TIMES))?;
     }
     let row = Row {
-        what: "one ring of 32768, by the price of a flush in ns",
+        what: "ring of 32768, flush of so many ns",
         size: price,
-        peer: "flush on rollover only",
+        peer: "flush on rollover",
         limits: Some(TENTH),
         times: TIMES,
     };

@@ -377,7 +377,7 @@ fn choice(sheet: &mut Sheet) -> Result {
         Ok(())
     })?;
     let row = Row {
-        what: "choosing a page size, in each map of ours",
+        what: "choosing a page size",
         size: 0,
         peer: "",
         limits: None,

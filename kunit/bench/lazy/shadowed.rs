@@ -148,12 +148,5 @@ pub(in super::super) fn measure(sheet: &mut Sheet) -> Result {
         large,
         strict,
     )?;
-    say(
-        "one ring",
-        all,
-        "flush on rollover only",
-        TENTH,
-        large,
-        rollover,
-    )
+    say("one ring", all, "flush on rollover", TENTH, large, rollover)
 }
