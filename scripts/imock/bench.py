@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 
-from . import bench_plot, bench_table
+from . import bench_count, bench_plot, bench_table
 from .bench_rows import Row, parse
 from .guest import Guest
 from .session import Session
 from .settings import BUILD
-from .ui import Step, say
+from .ui import Failure, Step, report_failure, say
 
 TIMEOUT = 3600
 # What a second CPU changes nothing for is measured with one.
@@ -18,12 +18,21 @@ SUBJECTS = {1: "group table growth shared iova lazy shadowed moved", 2: "group s
 
 
 def run(session: Session) -> None:
-    """Measure with one CPU and with two, and write all files."""
-    rows = [row for cpus in SUBJECTS for row in measure(session, cpus)]
+    """Count, measure with one CPU and with two, and write all files."""
+    uncounted = None
+    counted: list[Row] = []
+    difference = None
+    try:
+        counted, difference = bench_count.run(session)
+    except Failure as failure:
+        # The times are not lost for it.
+        uncounted = failure
+        report_failure(failure)
+    rows = [row for cpus in SUBJECTS for row in measure(session, cpus)] + counted
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     results = {"kernel": session.source.label, "effort": session.settings.effort or 100,
-               "rows": rows}
+               "counts_differ_by": difference, "rows": rows}
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / "ratios.svg").write_text(bench_plot.plot(rows))
     for line in bench_table.table(rows):
@@ -31,6 +40,8 @@ def run(session: Session) -> None:
     say()
     say(f"  {folder / 'results.json'}")
     say(f"  {folder / 'ratios.svg'}")
+    if uncounted is not None:
+        raise Failure("instructions were not counted, see above")
 
 
 def measure(session: Session, cpus: int) -> list[Row]:

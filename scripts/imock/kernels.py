@@ -18,7 +18,8 @@ from .ui import Failure, Step
 
 KUNITCONFIG = TOP / "kunit" / ".kunitconfig"
 UML_CONFIG = SCRIPTS / "kernel" / "uml.config"
-FRAGMENTS = {flavour: SCRIPTS / "kernel" / f"{flavour}.config" for flavour in ("bench", "kasan")}
+FRAGMENTS = {flavour: SCRIPTS / "kernel" / f"{flavour}.config"
+             for flavour in ("bench", "kasan", "bench-x86")}
 X86_CONFIG = SCRIPTS / "kernel" / "x86.config"
 OURS = re.compile(r"^CONFIG_IOMMU_MOCK\w*=.*\n", re.M)
 
@@ -45,12 +46,20 @@ def _uml_config(flavour: str) -> str:
     if flavour == "kunit":
         return text
     text = OURS.sub("", text)
+    return _with_fragment(text, flavour)
+
+
+def _x86_config(flavour: str) -> str:
+    return _with_fragment(X86_CONFIG.read_text(), flavour)
+
+
+def _with_fragment(text: str, flavour: str) -> str:
     return merge(text, FRAGMENTS[flavour].read_text()) if flavour in FRAGMENTS else text
 
 
 def _objects(source: Source, flavour: str, tools: Toolchain) -> Path:
     # That of the tests shares the key of the one without them.
-    config = X86_CONFIG.read_text() if flavour == "x86" else \
+    config = _x86_config(flavour) if flavour.endswith("x86") else \
         _uml_config("uml" if flavour == "kunit" else flavour)
     return view.build_folder(source) / f"{flavour}-{_key(tools, config)}"
 
@@ -137,22 +146,33 @@ def _begin(step: Step, objects: Path, donor: Path) -> None:
 
 
 def x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
-    """The x86-64 kernel for QEMU, from the untouched tree (but see Source.in_place)."""
-    objects = _objects(source, "x86", tools)
+    """The x86-64 kernel for QEMU."""
+    return _x86(settings, source, tools, "x86", "")
+
+
+def bench_x86(settings: Settings, source: Source, tools: Toolchain) -> Kernel:
+    """The one whose instructions are counted: without checks."""
+    return _x86(settings, source, tools, "bench-x86", " to count in")
+
+
+def _x86(settings: Settings, source: Source, tools: Toolchain, flavour: str,
+         what: str) -> Kernel:
+    """From the untouched tree (but see Source.in_place)."""
+    objects = _objects(source, flavour, tools)
     image = objects / "arch/x86/boot/bzImage"
     with lock.cache():
         if not (objects / COMPLETE).exists() or source.own:
             need_space(objects, BUILD_GIB, "an x86-64 kernel")
             objects.mkdir(parents=True, exist_ok=True)
-            with Step(f"x86-64 kernel {source.label}") as step:
-                _x86_build(step, settings, source, tools, objects)
+            with Step(f"x86-64 kernel {source.label}{what}") as step:
+                _x86_build(step, settings, source, tools, objects, flavour)
             (objects / COMPLETE).touch()
     return Kernel(source, objects, image)
 
 
 def _x86_build(step: Step, settings: Settings, source: Source, tools: Toolchain,
-               objects: Path) -> None:
-    log = log_path(f"build-x86-{source.key}")
+               objects: Path, flavour: str) -> None:
+    log = log_path(f"build-{flavour}-{source.key}")
     tree = view.refresh(source) if source.in_place else source.tree
     make: list[object] = ["make", "-C", tree, f"O={objects}", *tools.make_options(),
                           f"-j{settings.jobs}"]
@@ -161,7 +181,7 @@ def _x86_build(step: Step, settings: Settings, source: Source, tools: Toolchain,
     def run(what: str, argv: list[object]) -> None:
         logged(step, argv, log, env=tools.env(), append=True, what=what)
 
-    fragment = X86_CONFIG.read_text()
+    fragment = _x86_config(flavour)
     marker = objects / ".imock-fragment"
     if not marker.exists() or marker.read_text() != fragment or not (objects / ".config").exists():
         run("make tinyconfig", [*make, "tinyconfig"])
@@ -169,6 +189,8 @@ def _x86_build(step: Step, settings: Settings, source: Source, tools: Toolchain,
         config.write_text(merge(config.read_text(), fragment))
         run("make olddefconfig", [*make, "olddefconfig"])
         missing = unmet(fragment, config.read_text())
+        if flavour in FRAGMENTS:
+            missing += contradicted(FRAGMENTS[flavour].read_text(), config.read_text())
         if missing:
             raise Failure("the kernel's configuration refused: " + ", ".join(missing), log)
         marker.write_text(fragment)
@@ -189,3 +211,10 @@ def unmet(fragment: str, config: str) -> list[str]:
     have = set(config.splitlines())
     return [line for line in fragment.splitlines()
             if line.startswith("CONFIG_") and line not in have]
+
+
+def contradicted(fragment: str, config: str) -> list[str]:
+    """Symbols that a fragment turns off and a resolved configuration has."""
+    off = re.findall(r"^# (CONFIG_\w+) is not set$", fragment, re.M)
+    return [f"# {symbol} is not set" for symbol in off
+            if re.search(rf"^{symbol}=", config, re.M)]

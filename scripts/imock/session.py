@@ -44,7 +44,8 @@ class Session:
         with self._finding:
             if flavour not in self._kernels:
                 build = {"uml": kernels.uml, "x86": kernels.x86,
-                         "bench": kernels.bench, "kasan": kernels.kasan}[flavour]
+                         "bench": kernels.bench, "kasan": kernels.kasan,
+                         "bench-x86": kernels.bench_x86}[flavour]
                 tools = self.tools
                 self._kernels[flavour] = build(self.settings, self.source, tools)
             return self._kernels[flavour]
@@ -52,7 +53,7 @@ class Session:
     def folder(self, flavour: str) -> str:
         """Name of the folder that holds the modules for a kernel."""
         where = {"uml": "uml", "x86": "vm", "bench": "uml-bench",
-                 "kasan": "uml-kasan"}[flavour]
+                 "kasan": "uml-kasan", "bench-x86": "vm-bench"}[flavour]
         return f"{where}-{'own' if self.source.own else self.source.series}"
 
     def modules(self, flavour: str) -> tuple[Kernel, list[Path]]:
