@@ -127,6 +127,8 @@ impl Bench {
             let endpoint = EndpointConfig {
                 bits,
                 max_pasids: PASIDS,
+                // With ATS, which is one more place that may remember a domain.
+                resettable: true,
                 ..EndpointConfig::ordinary(0)
             };
             endpoints.push(endpoint, GFP_KERNEL)?;
