@@ -6,6 +6,7 @@ use super::{
     super::choose::Model,
     Misuse, //
 };
+use crate::kapi::errno;
 use core::ops::RangeInclusive;
 use kernel::prelude::*;
 
@@ -33,7 +34,7 @@ impl Misuse {
     pub(super) fn verdict(self, model: &Model, pasids: bool) -> Verdict {
         let reset = model.present.iter().any(|device| device.resets != 0);
         let (attached, handle) = (model.attached.is_some(), model.handle);
-        let without_pasids = Some(EOPNOTSUPP).filter(|_| !pasids);
+        let without_pasids = Some(errno::eopnotsupp()).filter(|_| !pasids);
         match self {
             Self::ClaimGroupByNobody | Self::ClaimByNobody => error(EINVAL).with_warns(1..=1),
             Self::AttachWithoutHandle | Self::ReplaceByNothing | Self::ReplaceWithoutHandle => {
@@ -52,7 +53,7 @@ impl Misuse {
                 result: Ok(()),
                 warned: 1..=1,
             },
-            Self::AttachPasidUnattachable => error(EOPNOTSUPP),
+            Self::AttachPasidUnattachable => error(errno::eopnotsupp()),
             Self::AttachPasidInvalid if pasids && reset => error(EBUSY),
             Self::AttachPasidZero
             | Self::AttachPasidInvalid
