@@ -168,8 +168,9 @@ def run(session: Session) -> int:
     overall = Step("")
     for place in PLACES:
         here: list[Run] = []
-        if tally.attempt(f"kernel of {place.name}",
-                         lambda place=place: here.append(Run(session, place)) or Tally()):
+        tally.attempt(f"kernel of {place.name}",
+                      lambda place=place: here.append(Run(session, place)) or Tally())
+        if here:
             say(f"  {place.name}: {place.sanitizers}")
             tally.attempt(f"seeded defects in {place.name}", lambda: _seeded(here[0]))
             for what, glob in SUITES:
