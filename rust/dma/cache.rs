@@ -18,11 +18,14 @@ use kernel::{
     sync::SpinLock, //
 };
 
-/// Sizes that are cached: 1, 2, 4, ... pages.
-const SIZES: usize = 6;
+/// Orders that are cached: 1, 2, 4, ... pages.
+pub(super) const ORDERS: usize = 6;
 
-/// The largest of them.
-pub(super) const CACHED_PAGES: u64 = 1 << (SIZES - 1);
+/// The smallest order of what holds so many pages; not 0.
+#[inline]
+pub(super) fn order(pages: u64) -> usize {
+    (pages.wrapping_sub(1).checked_ilog2()).map_or(0, |most| most as usize + 1)
+}
 
 /// Ranges in a stack.
 const STACK: usize = 127;
@@ -63,10 +66,12 @@ impl Stack {
     fn pop(&mut self, limit: u64) -> Option<u64> {
         let used = self.pages.get_mut(..self.count)?;
         let at = used.iter().rposition(|page| *page <= limit)?;
-        let last = used.len() - 1;
-        used.swap(at, last);
-        self.count = last;
-        used.last().copied()
+        let (last, others) = used.split_last_mut()?;
+        self.count = others.len();
+        Some(match others.get_mut(at) {
+            Some(slot) => core::mem::replace(slot, *last),
+            None => *last,
+        })
     }
 }
 
@@ -75,14 +80,14 @@ struct Pair {
     previous: KBox<Stack>,
 }
 
-/// The stacks of one CPU, by size.
+/// The stacks of one CPU, by order.
 #[pin_data]
 struct Local {
     #[pin]
     pairs: SpinLock<KVec<Pair>>,
 }
 
-/// Full stacks of one size.
+/// Full stacks of one order.
 #[pin_data]
 struct Depot {
     #[pin]
@@ -133,8 +138,8 @@ impl Caches {
         pin_init::pin_init_scope(|| {
             let mut locals = KVec::new();
             for _ in 0..nr_cpu_ids() {
-                let mut pairs = KVec::with_capacity(SIZES, GFP_KERNEL)?;
-                for _ in 0..SIZES {
+                let mut pairs = KVec::with_capacity(ORDERS, GFP_KERNEL)?;
+                for _ in 0..ORDERS {
                     let pair = Pair {
                         loaded: Stack::new(GFP_KERNEL)?,
                         previous: Stack::new(GFP_KERNEL)?,
@@ -145,7 +150,7 @@ impl Caches {
                 locals.push(KBox::pin_init(local, GFP_KERNEL)?, GFP_KERNEL)?;
             }
             let mut depots = KVec::new();
-            for _ in 0..SIZES {
+            for _ in 0..ORDERS {
                 let full = new_spinlock!(Pile::default(), "Caches::full");
                 let depot = pin_init!(Depot { full <- full });
                 depots.push(KBox::pin_init(depot, GFP_KERNEL)?, GFP_KERNEL)?;
@@ -159,14 +164,11 @@ impl Caches {
         self.locals.get(cpu).map(|local| &**local)
     }
 
-    /// Takes a range of `pages` pages, a cached size, that starts no higher than what `limit`
-    /// allows.
+    /// Takes a range of an order that starts at page `limit` at most.
     #[inline]
-    pub(super) fn take(&self, pages: u64, limit: u64) -> Option<u64> {
-        let size = pages.trailing_zeros() as usize;
-        let limit = limit.checked_sub(pages - 1)?;
+    pub(super) fn take(&self, order: usize, limit: u64) -> Option<u64> {
         let mut pairs = self.local()?.pairs.lock();
-        let pair = pairs.get_mut(size)?;
+        let pair = pairs.get_mut(order)?;
         if let Some(page) = pair.loaded.pop(limit) {
             return Some(page);
         }
@@ -175,7 +177,7 @@ impl Caches {
             return pair.loaded.pop(limit);
         }
         if pair.loaded.count == 0 {
-            let mut full = self.depots.get(size)?.full.lock();
+            let mut full = self.depots.get(order)?.full.lock();
             pair.loaded = full.pop()?;
             drop(full);
             return pair.loaded.pop(limit);
@@ -183,20 +185,23 @@ impl Caches {
         None
     }
 
-    /// Keeps ranges, each with its first page and its size, or gives the pages to `release` of what
-    /// is of no cached size or has no room.
+    /// Keeps ranges, each with its first page and its order, or gives the pages to `release` of
+    /// what is of no cached order or has no room.
     #[inline]
     pub(super) fn put(
         &self,
-        ranges: impl Iterator<Item = (u64, u64)>,
+        ranges: impl Iterator<Item = (u64, usize)>,
         release: &mut dyn FnMut(u64),
     ) {
         let Some(local) = self.local() else {
             return ranges.for_each(|(page, _)| release(page));
         };
         let mut pairs = local.pairs.lock();
-        for (page, pages) in ranges {
-            if !self.keep(&mut pairs, page, pages) {
+        for (page, order) in ranges {
+            let kept = pairs.get_mut(order).is_some_and(|pair| {
+                pair.loaded.push(page) || self.put_elsewhere(pair, page, order)
+            });
+            if !kept {
                 drop(pairs);
                 release(page);
                 pairs = local.pairs.lock();
@@ -204,21 +209,15 @@ impl Caches {
         }
     }
 
-    #[inline]
-    fn keep(&self, pairs: &mut KVec<Pair>, page: u64, pages: u64) -> bool {
-        let size = pages.trailing_zeros() as usize;
-        let (Some(pair), Some(depot)) = (pairs.get_mut(size), self.depots.get(size)) else {
-            return false;
-        };
-        if pair.loaded.push(page) {
-            return true;
-        }
+    /// Keeps a range that the loaded stack has no room for.
+    #[cold]
+    fn put_elsewhere(&self, pair: &mut Pair, page: u64, order: usize) -> bool {
         core::mem::swap(&mut pair.loaded, &mut pair.previous);
         if pair.loaded.push(page) {
             return true;
         }
         // Both are full: one goes to the depot.
-        let Ok(mut fresh) = Stack::new(GFP_ATOMIC) else {
+        let (Some(depot), Ok(mut fresh)) = (self.depots.get(order), Stack::new(GFP_ATOMIC)) else {
             return false;
         };
         fresh.push(page);
@@ -227,7 +226,7 @@ impl Caches {
         true
     }
 
-    /// Gives one full stack of each size to `release` where there are more than CPUs. What calls
+    /// Gives one full stack of each order to `release` where there are more than CPUs. What calls
     /// this every now and then gives back what is not used.
     pub(super) fn trim(&self, release: &mut dyn FnMut(u64)) {
         for depot in &self.depots {
@@ -247,14 +246,14 @@ impl Caches {
     /// Gives everything to `release`.
     pub(super) fn drain(&self, release: &mut dyn FnMut(u64)) {
         for local in &self.locals {
-            for size in 0..SIZES {
+            for order in 0..ORDERS {
                 for _ in 0..2 {
                     let Ok(empty) = Stack::new(GFP_KERNEL) else {
                         return;
                     };
                     let taken = {
                         let mut pairs = local.pairs.lock();
-                        let Some(pair) = pairs.get_mut(size) else {
+                        let Some(pair) = pairs.get_mut(order) else {
                             continue;
                         };
                         core::mem::swap(&mut pair.loaded, &mut pair.previous);
