@@ -124,8 +124,11 @@ impl<F: Format, S: Store> PageTable<F, S> {
             return Err(MapError::TooWide);
         }
         let size_lg2 = page.trailing_zeros();
-        // Sizes of a level are below those of the next one.
-        let level = (0..F::LEVELS.1).find(|level| size_lg2 < F::shift(level + 1));
+        // Sizes of a level are below those of the next one. Most often it is the smallest.
+        let level = match size_lg2 == F::shift(0) {
+            true => Some(0),
+            false => (0..F::LEVELS.1).find(|level| size_lg2 < F::shift(level + 1)),
+        };
         Ok(Request {
             iova,
             oa,
@@ -141,7 +144,8 @@ impl<F: Format, S: Store> PageTable<F, S> {
         let Request {
             iova, level, len, ..
         } = *request;
-        if self.fill_small(request, done) == len {
+        *done = self.fill_small(request);
+        if *done == len {
             return Ok(());
         }
         let last = iova.wrapping_add(len.wrapping_sub(1));
@@ -162,7 +166,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     /// Does as much as can be done in the simplest case, which is most of all: the smallest pages,
     /// in a table that is there. Returns the bytes mapped.
     #[inline]
-    fn fill_small(&self, request: &Request, done: &mut u64) -> u64 {
+    fn fill_small(&self, request: &Request) -> u64 {
         const LEVEL: u32 = 0;
         let Request {
             iova,
@@ -176,13 +180,13 @@ impl<F: Format, S: Store> PageTable<F, S> {
         if size_lg2 != F::shift(LEVEL) || !Self::in_one_table(iova, last, LEVEL) {
             return 0;
         }
-        if let Some(table) = self.table_of(iova, LEVEL) {
-            let first = Self::index(iova, LEVEL);
-            let end = first.wrapping_add(len.wrapping_shr(size_lg2) as u32);
-            let put = self.put_ones(table, first..end, oa, LEVEL, prot);
-            *done = u64::from(put.wrapping_sub(first)).wrapping_shl(size_lg2);
-        }
-        *done
+        let Some(table) = self.table_of(iova, LEVEL) else {
+            return 0;
+        };
+        let first = Self::index(iova, LEVEL);
+        let end = first.wrapping_add(len.wrapping_shr(size_lg2) as u32);
+        let put = self.put_ones(table, first..end, oa, LEVEL, prot);
+        u64::from(put.wrapping_sub(first)).wrapping_shl(size_lg2)
     }
 
     /// The table of a level on the way to `iova`, if it is there.

@@ -32,6 +32,17 @@ const COHERENT: u64 = 1 << 60;
 const READ: u64 = 1 << 61;
 const WRITE: u64 = 1 << 62;
 
+/// By level. The top one has none. 512 GiB is left out as in the kernel: some hardware takes it for
+/// a table.
+const LEAF_SIZES: [u64; 6] = [
+    bits(20, 12),
+    bits(29, 21),
+    bits(38, 30),
+    bits(47, 40),
+    bits(51, 48),
+    0,
+];
+
 /// See the module.
 pub(crate) enum AmdV1 {}
 
@@ -52,13 +63,7 @@ impl Format for AmdV1 {
     }
 
     fn leaf_sizes(level: u32) -> u64 {
-        // The top level has none, and leaves must not be as large as all there is.
-        if level + 1 == Self::LEVELS.1 {
-            return 0;
-        }
-        // 512 GiB is left out as in the kernel: some hardware takes it for a table.
-        let sizes = bits(Self::shift(level + 1) - 1, Self::shift(level));
-        sizes & bits(51, 12) & !(1 << 39)
+        LEAF_SIZES.get(level as usize).copied().unwrap_or(0)
     }
 
     fn software(_level: u32) -> u64 {
