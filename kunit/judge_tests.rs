@@ -11,3 +11,4 @@ pub(crate) mod reads;
 pub(crate) mod recipe;
 pub(crate) mod record;
 pub(crate) mod toy;
+mod transitions;

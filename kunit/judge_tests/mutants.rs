@@ -10,7 +10,8 @@ use super::{
     family::Judged,
     matrix::Circumstance,
     recipe::Recipe,
-    record::Recorded, //
+    record::Recorded,
+    transitions::is_due, //
 };
 use crate::{
     judge::{
@@ -134,7 +135,7 @@ pub(crate) fn spoil<J: Judged>(recipe: Recipe, visit: &mut VisitMutant<'_>) -> O
         return Ok(());
     };
     let steps = &first.recorded.steps;
-    for at in 0..steps.len() {
+    for at in (0..steps.len()).filter(|at| is_due(*at, steps.len())) {
         if recipe.ats && !is_near_to_forgetting(&first.recorded, at) {
             continue;
         }
