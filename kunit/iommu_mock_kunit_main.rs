@@ -84,6 +84,10 @@ module! {
             default: 0,
             description: "1: default domains unmap lazily where a test or the demo has no opinion",
         },
+        measurement: u32 {
+            default: 0,
+            description: "The only one of a benchmark that is made in earnest, 0 for all",
+        },
         triples: u32 {
             default: 0,
             description: "Preemptions with which all triples of operations are explored, 0 for not",
@@ -144,6 +148,11 @@ impl kernel::InPlaceModule for IommuMockKunit {
 /// The per cent of the usual number of repetitions that was asked for.
 fn effort() -> u32 {
     kapi::compat::param(module_parameters::effort.value())
+}
+
+/// Number of the measurement that is made in earnest; 0 for all.
+fn measurement() -> u32 {
+    kapi::compat::param(module_parameters::measurement.value())
 }
 
 /// The seed of the random tests.

@@ -5,8 +5,7 @@
 use super::{
     measure::{
         time,
-        Pairs,
-        Round, //
+        Pairs, //
     },
     sheet::{
         Limits,
@@ -94,7 +93,7 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
     ] {
         let mut first = None;
         for members in MEMBERS {
-            let (pairs, times) = one(members, body, what == "replace")?;
+            let (pairs, times) = one(sheet, members, body, what == "replace")?;
             let mut pairs = pairs;
             sheet.pair(
                 &Row {
@@ -136,7 +135,7 @@ fn extra(what: &str) -> &'static str {
     }
 }
 
-fn one(members: u32, body: Move, attached: bool) -> Result<(Pairs, u32)> {
+fn one(sheet: &mut Sheet, members: u32, body: Move, attached: bool) -> Result<(Pairs, u32)> {
     let mut ours = Side::new(Core::Ours, members)?;
     let mut theirs = Side::new(Core::Kernel, members)?;
     if attached {
@@ -147,7 +146,7 @@ fn one(members: u32, body: Move, attached: bool) -> Result<(Pairs, u32)> {
     }
     let times = MOVES.checked_div(members).unwrap_or(1).max(1);
     let mut pairs = Pairs::new();
-    for round in Round::all() {
+    for round in sheet.rounds() {
         round.take(
             &mut pairs,
             || ours.time(body, times),

@@ -5,8 +5,7 @@
 use super::{
     measure::{
         time,
-        Pairs,
-        Round, //
+        Pairs, //
     },
     sheet::{
         Limits,
@@ -153,7 +152,7 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
         let times = shape.times()?;
         let mut held = KVec::from_elem(0, shape.held, GFP_KERNEL)?;
         let mut pairs = Pairs::new();
-        for round in Round::all() {
+        for round in sheet.rounds() {
             let (a, mut b) = (&mut held, KVec::from_elem(0, shape.held, GFP_KERNEL)?);
             round.take(
                 &mut pairs,
@@ -171,7 +170,7 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
             return Ok(());
         };
         let mut pairs = Pairs::new();
-        for round in Round::all() {
+        for round in sheet.rounds() {
             round.take(
                 &mut pairs,
                 || at_once(&ours, shape),

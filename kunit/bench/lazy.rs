@@ -18,8 +18,7 @@ use self::{
 use super::{
     measure::{
         time,
-        Pairs,
-        Round, //
+        Pairs, //
     },
     sheet::{
         Limits,
@@ -118,7 +117,7 @@ fn against_strict(sheet: &mut Sheet, price: u64) -> Result {
     let strict = Stack::new(price, None)?;
     let mut pairs = Pairs::new();
     let mut rounds = 0;
-    for round in Round::all() {
+    for round in sheet.rounds() {
         round.take(&mut pairs, || lazy.time(TIMES), || strict.time(TIMES))?;
         rounds += u64::from(TIMES);
     }
@@ -149,7 +148,7 @@ fn against_rollover(sheet: &mut Sheet, price: u64) -> Result {
     let ring = Stack::new(price, Some(Settings::SHADOWED))?;
     let rollover = Rollover::new(Priced::domain(price)?, PAGES_32)?;
     let mut pairs = Pairs::new();
-    for round in Round::all() {
+    for round in sheet.rounds() {
         round.take(&mut pairs, || ring.time(TIMES), || rollover.time(TIMES))?;
     }
     let row = Row {

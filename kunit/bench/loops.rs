@@ -3,10 +3,7 @@
 //! A loop whose instructions are known, for whoever takes the time for a number of instructions.
 
 use super::{
-    measure::{
-        time,
-        Round, //
-    },
+    measure::time,
     sheet::{
         Row,
         Sheet, //
@@ -21,7 +18,7 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
     const TIMES: u64 = 1_000_000;
     let times = NonZeroU64::new(TIMES).ok_or(EINVAL)?;
     let mut least = u64::MAX;
-    for _ in Round::all() {
+    for _ in sheet.rounds() {
         let taken = time(|| match known_loop::run(times) {
             true => Ok(()),
             false => Err(ENODEV),

@@ -5,8 +5,7 @@
 use super::{
     measure::{
         time,
-        Pairs,
-        Round, //
+        Pairs, //
     },
     sheet::{
         Limits,
@@ -67,7 +66,7 @@ pub(super) fn measure(sheet: &mut Sheet) -> Result {
             })
         };
         let mut pairs = Pairs::new();
-        for round in Round::all() {
+        for round in sheet.rounds() {
             round.take(&mut pairs, replace, remap)?;
         }
         let mut row = Row {

@@ -4,8 +4,10 @@
 
 use super::measure::{
     Pairs,
+    Round,
     Summary, //
 };
+use crate::measurement;
 use kernel::{
     cpu::nr_cpu_ids,
     fmt,
@@ -39,6 +41,8 @@ pub(super) struct Sheet {
     bench: &'static str,
     text: KVVec<u8>,
     lost: bool,
+    /// Measurements so far: what is in the same rounds is one.
+    measured: u32,
 }
 
 impl fmt::Write for Sheet {
@@ -55,13 +59,24 @@ impl Sheet {
             bench,
             text: KVVec::new(),
             lost: false,
+            measured: 0,
         }
+    }
+
+    /// The rounds of the next measurement. Where one is asked for, others have as few as there can
+    /// be.
+    pub(super) fn rounds(&mut self) -> impl Iterator<Item = Round> {
+        self.measured += 1;
+        let wanted = measurement();
+        Round::all(wanted != 0 && wanted != self.measured)
     }
 
     fn say(&mut self, line: fmt::Arguments<'_>) {
         let bench = self.bench;
         let cpus = nr_cpu_ids();
-        let line = fmt!("{{\"bench\":\"{bench}\",\"cpus\":{cpus},{line}}}\n");
+        let measured = self.measured;
+        let line =
+            fmt!("{{\"bench\":\"{bench}\",\"cpus\":{cpus},\"measurement\":{measured},{line}}}\n");
         self.lost |= fmt::Write::write_fmt(self, line).is_err();
     }
 

@@ -5,8 +5,7 @@
 use super::{
     measure::{
         time,
-        Pairs,
-        Round, //
+        Pairs, //
     },
     sheet::{
         Limits,
@@ -290,7 +289,7 @@ impl Both {
     /// Measures the operations on a walk, one after the other in each round.
     fn run(&self, sheet: &mut Sheet, shape: &Shape, size: u64) -> Result {
         let mut pairs = OPS.map(|_| Pairs::new());
-        for round in Round::all() {
+        for round in sheet.rounds() {
             for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
                 round.take(
                     pairs,
@@ -305,7 +304,7 @@ impl Both {
     /// The same where one thread does it, or two with a half of the ranges each.
     fn run_by_threads(&self, sheet: &mut Sheet, shape: &Shape, threads: u64) -> Result {
         let mut pairs = OPS.map(|_| Pairs::new());
-        for round in Round::all() {
+        for round in sheet.rounds() {
             for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
                 round.take(
                     pairs,

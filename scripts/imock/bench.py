@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 
-from . import bench_count, bench_plot, bench_table
+from . import bench_count, bench_plot, bench_profile, bench_table
+from .bench_profile import Profile
 from .bench_rows import Row, parse
 from .guest import Guest
 from .session import Session
@@ -18,30 +19,36 @@ SUBJECTS = {1: "group table growth shared iova lazy shadowed moved", 2: "group s
 
 
 def run(session: Session) -> None:
-    """Count, measure with one CPU and with two, and write all files."""
-    uncounted = None
+    """Count, measure with one CPU and with two, look into what misses, and write all files."""
+    lost = []
     counted: list[Row] = []
     difference = None
+    profiles: list[Profile] = []
+    # The times are not lost for what else fails.
     try:
         counted, difference = bench_count.run(session)
     except Failure as failure:
-        # The times are not lost for it.
-        uncounted = failure
+        lost.append("instructions were not counted")
         report_failure(failure)
     rows = [row for cpus in SUBJECTS for row in measure(session, cpus)] + counted
+    try:
+        profiles = bench_profile.run(session, rows)
+    except Failure as failure:
+        lost.append("there are no profiles")
+        report_failure(failure)
     folder = BUILD / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     results = {"kernel": session.source.label, "effort": session.settings.effort or 100,
-               "counts_differ_by": difference, "rows": rows}
+               "counts_differ_by": difference, "rows": rows, "profiles": profiles}
     (folder / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     (folder / "ratios.svg").write_text(bench_plot.plot(rows))
-    for line in bench_table.table(rows):
+    for line in bench_table.table(rows, profiles):
         say(line)
     say()
     say(f"  {folder / 'results.json'}")
     say(f"  {folder / 'ratios.svg'}")
-    if uncounted is not None:
-        raise Failure("instructions were not counted, see above")
+    if lost:
+        raise Failure(f"{' and '.join(lost)}, see above")
 
 
 def measure(session: Session, cpus: int) -> list[Row]:

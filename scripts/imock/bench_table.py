@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from .bench_profile import Profile
 from .bench_rows import Row
 
 TITLES = {
@@ -45,13 +46,18 @@ def title(row: Row) -> str:
             f"{what}, {row['cpus']} CPU{'s' if row['cpus'] > 1 else ''}")
 
 
-def table(rows: list[Row]) -> list[str]:
-    """All rows by sections, then how many limits are kept and which floors are not."""
+def table(rows: list[Row], profiles: list[Profile]) -> list[str]:
+    """All rows by sections, then how many limits are kept, which floors are not, and why."""
     figures = [row for row in rows if row.get("floor")]
     broken = [row for row in figures if row["missed"] == "floor"]
     lines = _sections(rows)
     if broken:
         lines += ["", "What misses its floor:", *_sections(broken)]
+    if profiles:
+        lines += ["", "Where the CPU is meanwhile, on both sides and between them:"]
+    for profile in profiles:
+        lines += ["", *(f"  {name}" for name in profile["figures"])]
+        lines += [f"    {share:6.1%}  {name:.108}" for name, share in profile["functions"]]
     lines.append("")
     for limit in ("floor", "aim"):
         kept = sum(row["missed"] not in (limit, "floor") for row in figures)

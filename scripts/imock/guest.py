@@ -58,6 +58,8 @@ class Guest:
     memory: int | None = None
     # One CPU, by whose instructions all clocks go: each boot is the same.
     counted: bool = False
+    # A socket for commands to QEMU.
+    monitor: Path | None = None
 
     def _initramfs(self) -> Path:
         conf = {"RUN": self.script, "OUT": "ttyS1" if self.vm else "tty0", **self.conf}
@@ -73,7 +75,8 @@ class Guest:
             cpus = ["-smp", "1", "-icount", "shift=0,sleep=off", "-seed", "1",
                     "-rtc", "base=2000-01-01,clock=vm"] if self.counted else ["-smp", "2"]
             return [program, "-M", "q35", "-accel", "tcg", "-cpu", "max", *cpus,
-                    "-m", str(self.memory or 512), "-display", "none", "-monitor", "none",
+                    "-m", str(self.memory or 512), "-display", "none", "-monitor",
+                    f"unix:{self.monitor},server=on,wait=off" if self.monitor else "none",
                     "-no-reboot", "-nodefaults", "-chardev", f"file,id=log,path={log}",
                     "-serial", "chardev:log", "-chardev", "stdio,id=out,signal=off",
                     "-serial", "chardev:out", "-kernel", str(self.kernel.image),

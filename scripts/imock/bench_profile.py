@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where the instructions of a figure go that misses its floor.
+
+The measurement is made again by the emulated CPU, for so many rounds that it is nearly all there
+is, and every now and then the CPU is asked where it is.
+"""
+
+from __future__ import annotations
+
+import bisect
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from .bench_count import CLOCK, SUBJECTS
+from .bench_rows import Row
+from .guest import Guest
+from .session import Session
+from .ui import Failure, Step
+
+SAMPLES = 1500
+TIMEOUT = 300
+EFFORT = 1_000_000
+BEGINS = "@@profile begins"
+LOADED = re.compile(r"^(iommu_mock\w*) .* 0x([0-9a-f]+)(?: \(\w+\))?$")
+RIP = re.compile(r"RIP=([0-9a-f]+)")
+# Fewer are noise.
+LEAST = 0.03
+
+Profile = dict[str, Any]
+
+
+def run(session: Session, rows: list[Row]) -> list[Profile]:
+    """Profiles of all measurements of which some figure misses its floor."""
+    def key(row: Row) -> tuple[object, ...]:
+        return row["bench"], row["what"], row["size"], row["peer"]
+
+    counted = {key(row): row for row in rows if row["by"] == "instructions"}
+    wanted: dict[tuple[str, int], list[str]] = {}
+    for row in rows:
+        same = counted.get(key(row))
+        if row["missed"] == "floor" and same and row["bench"] in SUBJECTS.split():
+            names = wanted.setdefault((row["bench"], same["measurement"]), [])
+            name = " ".join(filter(None, (row["what"], str(row["size"] or ""), row["peer"])))
+            if name not in names:
+                names.append(name)
+    return [{"figures": names, **_profile(session, bench, number)}
+            for (bench, number), names in wanted.items()]
+
+
+def _profile(session: Session, bench: str, number: int) -> Profile:
+    kernel, modules = session.modules("bench-x86")
+    samples: list[int] = []
+    bases: dict[str, int] = {}
+    with tempfile.TemporaryDirectory() as folder, \
+            Step(f"profile of {bench}, measurement {number}") as step:
+        monitor = Path(folder) / "monitor"
+        sampler = threading.Thread(target=_sample, args=(monitor, samples), daemon=True)
+
+        def on_line(line: str | None) -> None:
+            loaded = LOADED.match(line or "")
+            if loaded:
+                bases[loaded.group(1)] = int(loaded.group(2), 16)
+            if line == BEGINS:
+                sampler.start()
+            step.progress(f"{len(samples)} samples")
+
+        guest = Guest(kernel, True, f"profile-{bench}-{number}", "profile", modules,
+                      {"PARAMS": "", "SUBJECTS": bench,
+                       "TEST_PARAMS": f"effort={EFFORT} measurement={number}"},
+                      ["kunit.enable=0", "nokaslr", *CLOCK], counted=True, dies=True,
+                      monitor=monitor)
+        log = guest.run(TIMEOUT, on_line).kernel_log
+        if sampler.ident is not None:
+            sampler.join()
+        if len(samples) < SAMPLES:
+            raise Failure(f"only {len(samples)} samples of {bench}, measurement {number}", log)
+        symbols = Symbols(kernel.objects / "System.map", modules, bases)
+        counts = Counter(symbols.name(address) for address in samples)
+        step.note = f"{len(samples)} samples"
+    shares = [(name, count / len(samples)) for name, count in counts.most_common()]
+    return {"bench": bench, "measurement": number,
+            "functions": [[name, round(share, 3)] for name, share in shares if share >= LEAST]}
+
+
+def _sample(monitor: Path, samples: list[int]) -> None:
+    """Ask the CPU where it is until that was often enough, and end it."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(TIMEOUT)
+        connection.connect(str(monitor))
+        stream = connection.makefile("rw")
+        try:
+            while len(samples) < SAMPLES:
+                stream.write("stop\ninfo registers\ncont\n")
+                stream.flush()
+                found = None
+                while not found:
+                    line = stream.readline()
+                    if not line:
+                        return
+                    found = RIP.search(line)
+                samples.append(int(found.group(1), 16))
+            stream.write("quit\n")
+            stream.flush()
+        except OSError:
+            # The guest has ended.
+            return
+
+
+class Symbols:
+    """Names of addresses in the kernel and in our modules."""
+
+    def __init__(self, system_map: Path, modules: list[Path], bases: dict[str, int]) -> None:
+        found = [(int(address, 16), name) for address, kind, name in
+                 (line.split() for line in system_map.read_text().splitlines()) if kind in "tT"]
+        for module in modules:
+            listed = subprocess.run(["nm", "-C", module], capture_output=True, text=True, check=True)
+            for line in listed.stdout.splitlines():
+                words = line.split(None, 2)
+                if len(words) == 3 and words[1] in "tT" and module.stem in bases:
+                    found.append((bases[module.stem] + int(words[0], 16), _short(words[2])))
+        found.sort()
+        self._addresses = [address for address, _ in found]
+        self._names = [name for _, name in found]
+
+    def name(self, address: int) -> str:
+        """The function that an address is in."""
+        at = bisect.bisect_right(self._addresses, address) - 1
+        return self._names[at] if at >= 0 else "user space"
+
+
+def _short(name: str) -> str:
+    """A path of Rust without its crate and without what types are made of."""
+    name = re.sub(r"iommu_mock\w*::(?:rust::)?", "", name)
+    name = re.sub(r"::\{closure#\d+\}", "", name)
+    # <T>::f and <T as Trait>::f, from the inside out.
+    while True:
+        shorter = re.sub(r"(^|[^\w:>])<([^<>]*?)(?: as [^<>]*)?>::", r"\1\2::", name)
+        shorter = re.sub(r"(\w)(?:::)?<[^<>]*>", r"\1", shorter)
+        if shorter == name:
+            return name
+        name = shorter
