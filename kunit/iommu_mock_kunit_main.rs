@@ -45,6 +45,7 @@ mod recorder;
 mod rig;
 mod schedule;
 mod seeded;
+mod share;
 mod suites;
 mod table_domain;
 mod walk;

@@ -10,8 +10,7 @@ use super::{
     family::Judged,
     matrix::Circumstance,
     recipe::Recipe,
-    record::Recorded,
-    transitions::is_due, //
+    record::Recorded, //
 };
 use crate::{
     judge::{
@@ -28,6 +27,7 @@ use crate::{
         model::Model,
         step::Step, //
     },
+    share::is_due,
 };
 use kernel::{
     fmt,

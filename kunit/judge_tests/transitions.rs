@@ -9,7 +9,10 @@ use super::{
         Recipe, //
     },
 };
-use crate::kapi::kunit::Outcome;
+use crate::{
+    kapi::kunit::Outcome,
+    share::is_due, //
+};
 use kernel::prelude::*;
 
 /// A PASID whose DMA is moved.
@@ -65,12 +68,4 @@ pub(super) fn some<J: Judged>(protocol: u32, f: &mut dyn FnMut(Recipe) -> Outcom
             false => Ok(()),
         }
     })
-}
-
-/// Whether the effort asks for one of `all`: at least for one of them, and evenly spread. A single
-/// one is a quarter on: early ones do little, and later ones may need PASIDs.
-pub(super) fn is_due(at: usize, all: usize) -> bool {
-    let wanted = (all * crate::effort() as usize).div_ceil(100).min(all);
-    let place = (at + all - all / 4) * wanted;
-    place.checked_rem(all).is_some_and(|rest| rest < wanted)
 }
