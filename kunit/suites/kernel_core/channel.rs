@@ -10,6 +10,7 @@ use super::dma::{
 use crate::{
     ccore::{
         Access,
+        Channel,
         Ended,
         Transfer, //
     },
@@ -59,96 +60,91 @@ const STRICT: Mode = Mode(Strictness::Strict);
 /// A line of the bus and a bit, so that neither side is aligned.
 const LEN: u32 = 100;
 
-fn copies_are_done_in_order_once_they_are_issued() -> Outcome {
+/// Runs `case` with a channel, and the source and the first page as the device finds them. It must
+/// raise no WARN.
+fn with_channel(case: impl FnOnce(&Scene, &Channel<'_>, u64, u64) -> Outcome) -> Outcome {
     let warnings = WarnCounter::start()?;
     let scene = Scene::new(&STRICT)?;
     let endpoint = scene.endpoint()?;
     let channel = endpoint.request_channel()?;
     let from = endpoint.dma_map(&scene.source, Access::Read)?;
-    let (first, second) = (
-        endpoint.dma_map(&scene.first, Access::Write)?,
-        endpoint.dma_map(&scene.second, Access::Write)?,
-    );
-    // Each reads what the one before has written.
-    let mut transfers = [
-        Transfer::new(from.iova() + 3, first.iova() + 50, LEN),
-        Transfer::new(first.iova() + 50, second.iova() + 1, LEN),
-        Transfer::new(second.iova() + 1, first.iova() + 2000, LEN),
-    ];
-    channel.copy_all(&mut transfers)?;
-    for (transfer, turn) in transfers.iter().zip(1..) {
-        check!(!transfer.was_over_before());
-        check_eq!(transfer.ended(), Ended::Copied);
-        check_eq!(transfer.turn(), turn);
-        check_eq!(transfer.succeeded(), Some(true));
-    }
-    let len = LEN as usize;
-    for offset in 0..PAGE as usize {
-        let copied = (50..50 + len).contains(&offset) || (2000..2000 + len).contains(&offset);
-        check_eq!(scene.first.load(offset)?, if copied { DATA } else { 0 });
-        let copied = (1..1 + len).contains(&offset);
-        check_eq!(scene.second.load(offset)?, if copied { DATA } else { 0 });
-    }
+    let to = endpoint.dma_map(&scene.first, Access::Write)?;
+    case(&scene, &channel, from.iova(), to.iova())?;
     check_eq!(warnings.count(), 0);
     Ok(())
+}
+
+fn copies_are_done_in_order_once_they_are_issued() -> Outcome {
+    with_channel(|scene, channel, from, first| {
+        let second = scene.endpoint()?.dma_map(&scene.second, Access::Write)?;
+        let second = second.iova();
+        // Each reads what the one before has written.
+        let mut transfers = [
+            Transfer::new(from + 3, first + 50, LEN),
+            Transfer::new(first + 50, second + 1, LEN),
+            Transfer::new(second + 1, first + 2000, LEN),
+        ];
+        channel.copy_all(&mut transfers)?;
+        for (transfer, turn) in transfers.iter().zip(1..) {
+            check!(!transfer.was_over_before());
+            check_eq!(transfer.ended(), Ended::Copied);
+            check_eq!(transfer.turn(), turn);
+            check_eq!(transfer.succeeded(), Some(true));
+        }
+        let len = LEN as usize;
+        for offset in 0..PAGE as usize {
+            let copied = (50..50 + len).contains(&offset) || (2000..2000 + len).contains(&offset);
+            check_eq!(scene.first.load(offset)?, if copied { DATA } else { 0 });
+            let copied = (1..1 + len).contains(&offset);
+            check_eq!(scene.second.load(offset)?, if copied { DATA } else { 0 });
+        }
+        Ok(())
+    })
 }
 
 fn copy_stops_where_its_iommu_stops_it() -> Outcome {
-    let warnings = WarnCounter::start()?;
-    let scene = Scene::new(&STRICT)?;
-    let endpoint = scene.endpoint()?;
-    let channel = endpoint.request_channel()?;
-    let from = endpoint.dma_map(&scene.source, Access::Read)?;
-    let to = endpoint.dma_map(&scene.first, Access::Write)?;
-    // The page behind the lower of the two is the higher or nobody's; that behind the higher is
-    // nobody's.
-    let end = from.iova().max(to.iova()) + PAGE;
-    let mut transfers = [
-        Transfer::new(from.iova(), to.iova(), LEN),
-        Transfer::new(end - 64, to.iova() + 1000, LEN),
-        Transfer::new(from.iova(), end - 40, LEN),
-        Transfer::new(from.iova(), to.iova() + 2000, LEN),
-    ];
-    channel.copy_all(&mut transfers)?;
-    let ended = transfers.each_ref().map(Transfer::ended);
-    let expected = [
-        Ended::Copied,
-        Ended::NotRead(LEN - 64),
-        Ended::NotWritten(LEN - 40),
-        Ended::Copied,
-    ];
-    check_eq!(ended, expected);
-    let succeeded = transfers.each_ref().map(Transfer::succeeded);
-    check_eq!(
-        succeeded,
-        [Some(true), Some(false), Some(false), Some(true)]
-    );
-    check_eq!(scene.first.load(2000)?, DATA);
-    check_eq!(warnings.count(), 0);
-    Ok(())
+    with_channel(|scene, channel, from, to| {
+        // The page behind the lower of the two is the higher or nobody's; that behind the higher
+        // is nobody's.
+        let end = from.max(to) + PAGE;
+        let mut transfers = [
+            Transfer::new(from, to, LEN),
+            Transfer::new(end - 64, to + 1000, LEN),
+            Transfer::new(from, end - 40, LEN),
+            Transfer::new(from, to + 2000, LEN),
+        ];
+        channel.copy_all(&mut transfers)?;
+        let ended = transfers.each_ref().map(Transfer::ended);
+        let expected = [
+            Ended::Copied,
+            Ended::NotRead(LEN - 64),
+            Ended::NotWritten(LEN - 40),
+            Ended::Copied,
+        ];
+        check_eq!(ended, expected);
+        let succeeded = transfers.each_ref().map(Transfer::succeeded);
+        check_eq!(
+            succeeded,
+            [Some(true), Some(false), Some(false), Some(true)]
+        );
+        check_eq!(scene.first.load(2000)?, DATA);
+        Ok(())
+    })
 }
 
 fn terminated_copy_is_not_called_back() -> Outcome {
-    let warnings = WarnCounter::start()?;
-    let scene = Scene::new(&STRICT)?;
-    let endpoint = scene.endpoint()?;
-    let channel = endpoint.request_channel()?;
-    let from = endpoint.dma_map(&scene.source, Access::Read)?;
-    let to = endpoint.dma_map(&scene.first, Access::Write)?;
-    let mut transfers = [
-        Transfer::new(from.iova(), to.iova(), LEN),
-        Transfer::new(from.iova(), to.iova(), LEN),
-    ];
-    channel.submit_and_terminate(&mut transfers)?;
-    for transfer in &transfers {
-        check_eq!(transfer.ended(), Ended::Untold);
-        check_eq!(transfer.succeeded(), None);
-    }
-    check!(scene.first.is_all(0));
-    // It goes on.
-    check_eq!(channel.copy(from.iova(), to.iova(), LEN)?, Ended::Copied);
-    check_eq!(warnings.count(), 0);
-    Ok(())
+    with_channel(|scene, channel, from, to| {
+        let mut transfers = [(); 2].map(|()| Transfer::new(from, to, LEN));
+        channel.submit_and_terminate(&mut transfers)?;
+        for transfer in &transfers {
+            check_eq!(transfer.ended(), Ended::Untold);
+            check_eq!(transfer.succeeded(), None);
+        }
+        check!(scene.first.is_all(0));
+        // It goes on.
+        check_eq!(channel.copy(from, to, LEN)?, Ended::Copied);
+        Ok(())
+    })
 }
 
 fn channel_has_one_user() -> Outcome {
