@@ -34,6 +34,7 @@ use self::{
     ops::Op,
     pair::{
         Answer,
+        GroupSays,
         Next,
         Pair, //
     },

@@ -5,7 +5,8 @@
 use super::{
     choose::Model,
     ops::Op,
-    Answer, //
+    Answer,
+    GroupSays, //
 };
 use crate::{
     recorder::{
@@ -99,7 +100,13 @@ impl Divergence {
             Op::Plug { .. } if ours.result.is_err() && origins(ours).count() > 1 => {
                 Some(Self::FromNowhere)
             }
-            Op::SetType { .. } if model.handle && ours.result.is_ok() => Some(Self::HandleLeft),
+            Op::SetType { .. }
+                if model.handle
+                    && (ours.result.is_ok() && !ours.events.is_empty()
+                        || were_moved(ours, model)) =>
+            {
+                Some(Self::HandleLeft)
+            }
             Op::Unplug { at } if model.is_in_reset(at) => Some(Self::ResetLeft),
             Op::Bind { .. } if model.uses == 0 && model.claims == 0 && model.in_use() => {
                 Some(Self::FirstBind)
@@ -124,7 +131,8 @@ impl Divergence {
     }
 
     /// Whether both answers are as they must be then.
-    pub(super) fn is_shown(self, ours: &Answer, kernel: &Answer) -> bool {
+    pub(super) fn is_shown(self, ours: &Answer, kernel: &Answer, groups: [GroupSays; 2]) -> bool {
+        let [here, there] = groups;
         match self {
             // The WARNs are the same; only where the device is left may differ.
             Self::FailedMove => ours.warned == kernel.warned,
@@ -140,12 +148,26 @@ impl Divergence {
             Self::DeferralLost => {
                 ours.warned == kernel.warned && ours.result.is_ok() == kernel.result.is_ok()
             }
-            Self::HandleLeft | Self::ResetLeft => {
-                ours.result == kernel.result && ours.warned == kernel.warned
+            Self::HandleLeft => {
+                here.handle == Err(ENOENT)
+                    && there.handle.is_ok()
+                    && ours.result == kernel.result
+                    && ours.warned == kernel.warned
             }
+            Self::ResetLeft => ours.result == kernel.result && ours.warned == kernel.warned,
             Self::ReleaseOfDrivers => ours.warned == 1 && kernel.warned == 0,
         }
     }
+}
+
+/// Whether all devices were taken off their domain, were it only to be sent back to another.
+fn were_moved(answer: &Answer, model: &Model) -> bool {
+    let attached = answer.events.iter().map(|event| match event.call {
+        Call::Attach { answer, .. } => answer.is_ok(),
+        Call::Probe | Call::Release => false,
+    });
+    let first = attached.take(model.present.len());
+    first.filter(|good| *good).count() == model.present.len()
 }
 
 fn sets_pasids(answer: &Answer) -> bool {

@@ -30,6 +30,7 @@ use crate::{
     recorder::Event,
     rig::{
         Core,
+        HandleNo,
         Kernel,
         Rig,
         Scene,
@@ -53,6 +54,20 @@ pub(super) struct Answer {
     pub(super) result: Result<u64>,
     pub(super) warned: u32,
     pub(super) events: KVec<Event>,
+}
+
+/// What a core says of its group, after it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GroupSays {
+    pub(super) handle: Result<HandleNo>,
+}
+
+impl GroupSays {
+    fn of(rig: &dyn Rig) -> Self {
+        Self {
+            handle: rig.handle(),
+        }
+    }
 }
 
 /// See the module.
@@ -124,10 +139,11 @@ impl Pair {
 
         let expected = Divergence::expected(op, &self.model, faulted, deferred, &ours);
         if let Some(expected) = expected {
-            let shown = expected.is_shown(&ours, &kernel);
+            let groups = [GroupSays::of(&*self.ours), GroupSays::of(&*self.kernel)];
+            let shown = expected.is_shown(&ours, &kernel, groups);
             check!(
                 shown,
-                "{op:?} should differ ({}); our core says {ours:?}, the kernel's {kernel:?}",
+                "{op:?} should differ ({}); our core says {ours:?}, the kernel's {kernel:?}; {groups:?}",
                 expected.name()
             );
             return Ok(Next::StartAfresh(Some(expected)));

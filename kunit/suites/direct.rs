@@ -24,7 +24,10 @@ use crate::{
         Fixture,
         Setup, //
     },
-    group::Warning,
+    group::{
+        Handle,
+        Warning, //
+    },
     iommu::{
         AttachError,
         DefaultType,
@@ -59,6 +62,7 @@ kunit_suite! {
     failed_mapping_is_made_up_for_after_the_switch: each Size in SIZES;
     mapping_that_fails_twice_ends_the_first_default;
     mapping_that_fails_twice_restores_the_old_default: each Size in SIZES;
+    mapping_that_fails_twice_takes_a_users_handle: each Size in SIZES;
     failed_restore_of_the_old_default_warns_once: each Size in SIZES;
     claim_is_refused_and_unwound: each Size in SIZES;
     claim_is_refused_without_a_blocked_domain_too: each Size in SIZES;
@@ -235,6 +239,23 @@ fn mapping_that_fails_twice_restores_the_old_default(size: &Size) -> Outcome {
     check_eq!(Snapshot::of(group)?, before);
     check_eq!(watch.count(), 0);
     fixture.check_all_reach(&old)
+}
+
+/// The group has left the domain that the handle came with.
+fn mapping_that_fails_twice_takes_a_users_handle(size: &Size) -> Outcome {
+    let fixture = last_direct(size.members)?
+        .system(DefaultType::Identity)
+        .probe()?;
+    let group = fixture.group()?;
+    let domain = fixture.domain()?;
+    check_eq!(group.attach_with(&domain, Handle::new(1)?), Ok(()));
+    let old = fail_late(&fixture)?;
+    check_eq!(group.set_default_type(Some(DefaultType::Dma)), Err(ENOMEM));
+    fixture.check_all_reach(&old)?;
+    check!(group.lock().handle().is_none());
+    check_eq!(group.attach(&domain), Ok(()));
+    group.detach(&domain);
+    Ok(())
 }
 
 fn failed_restore_of_the_old_default_warns_once(size: &Size) -> Outcome {

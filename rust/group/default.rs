@@ -97,6 +97,8 @@ impl State {
             return Err(error.into());
         }
 
+        // A user's domain that the group was on went, and its handle with it.
+        self.handle = None;
         if let Err(error) = mapped.or_else(|_| self.map_direct_all(&domain, what)) {
             if let Some(old) = old {
                 self.default = Some(old.clone());
@@ -105,8 +107,6 @@ impl State {
             }
             return Err(error);
         }
-        // A user's domain that the group was on went, and its handle with it.
-        self.handle = None;
         Ok(())
     }
 
