@@ -58,6 +58,8 @@ pub(crate) enum Scene {
     Translated,
     /// The same, and the last one has a range that firmware needs mapped 1:1.
     Direct,
+    /// The same, and one must not be lazy.
+    OneStrict,
     /// The same, and every second one is left to its former kernel until it is used, which the
     /// kernel's core does if it was booted for a crash dump.
     Deferred,
@@ -73,13 +75,20 @@ impl Scene {
         kind: RegionKind::Direct,
     };
 
+    /// Whether endpoint `id` of a group of `members` may be lazy.
+    pub(crate) fn may_be_lazy(self, id: u32, members: u32) -> bool {
+        // The first of one or two, else one in the middle.
+        self != Scene::OneStrict || id != members.saturating_sub(1) / 2
+    }
+
     /// Makes endpoint `id` of a group of `members` what it is here.
     fn wire(self, id: u32, members: u32, endpoint: &mut EndpointConfig) {
         endpoint.max_pasids = PASIDS;
+        endpoint.deferred_flush = self.may_be_lazy(id, members);
         match self {
             // Without this, kernels that have a DMA layer would translate.
             Scene::Untranslated => endpoint.default_type = Some(DefaultType::Identity),
-            Scene::Translated | Scene::Resettable => (),
+            Scene::Translated | Scene::OneStrict | Scene::Resettable => (),
             Scene::Direct => endpoint.region = Some(Self::RANGE).filter(|_| id + 1 == members),
             Scene::Deferred => endpoint.deferred = id & 1 == 0,
         }

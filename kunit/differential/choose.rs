@@ -4,6 +4,7 @@
 
 use super::{
     coverage::Coverage,
+    divergence::Divergence,
     misuse::{
         How,
         Misuse, //
@@ -303,11 +304,29 @@ impl Model {
         }
     }
 
-    /// Notes the type of the default domain. Returns whether the group went to a new one.
-    pub(super) fn has_home(&mut self, home: DefaultType) -> bool {
+    /// What makes a group lazy in Linux that has a member which must not be.
+    pub(super) fn is_lazy_in_linux(&self, wanted: Option<DefaultType>) -> Option<Divergence> {
+        let may = |device: &Present| self.scene.may_be_lazy(device.id, self.members);
+        if self.present.iter().all(may) {
+            return None;
+        }
+        match (self.home, wanted) {
+            (Some(DefaultType::Dma), Some(DefaultType::DmaLazy)) => Some(Divergence::LazyUntested),
+            (_, None | Some(DefaultType::DmaLazy)) if self.present.first().is_some_and(may) => {
+                Some(Divergence::LazyAsFirst)
+            }
+            _ => None,
+        }
+    }
+
+    /// Notes the type of the default domain, which nobody may have chosen. Returns whether the
+    /// group went to a new one.
+    pub(super) fn has_home(&mut self, home: DefaultType, auto: bool) -> bool {
         let former = self.home.replace(home);
-        let moved =
-            former != self.home && (former, home) != (Some(DefaultType::Dma), DefaultType::DmaLazy);
+        let live = (former, home) == (Some(DefaultType::Dma), DefaultType::DmaLazy) && !auto;
+        // One that is to be lazy, and may not, is a new one.
+        let anew = auto && home == DefaultType::Dma;
+        let moved = anew || former != self.home && !live;
         if moved {
             self.forget_attached();
         }

@@ -9,6 +9,8 @@ use super::{
     GroupSays, //
 };
 use crate::{
+    iommu::DefaultType,
+    mock::fault::Op as Callback,
     recorder::{
         Call,
         Tag, //
@@ -37,10 +39,14 @@ pub(super) enum Divergence {
     NewMember,
     /// A driver is told that a device it refused comes from nowhere.
     FromNowhere,
+    /// A domain in use turns lazy only where one made lazy would be.
+    LazyUntested,
+    /// All members are asked whether they may be lazy.
+    LazyAsFirst,
 }
 
 impl Divergence {
-    pub(super) const ALL: [Divergence; 8] = [
+    pub(super) const ALL: [Divergence; 10] = [
         Divergence::FailedMove,
         Divergence::FirstBind,
         Divergence::ReleaseOfDrivers,
@@ -49,6 +55,8 @@ impl Divergence {
         Divergence::DeferralLost,
         Divergence::NewMember,
         Divergence::FromNowhere,
+        Divergence::LazyUntested,
+        Divergence::LazyAsFirst,
     ];
 
     /// Whether it must show there, with PASIDs or without.
@@ -64,6 +72,7 @@ impl Divergence {
             Self::HandleLeft => scene != Scene::Untranslated,
             Self::ResetLeft => scene == Scene::Resettable,
             Self::DeferralLost => scene == Scene::Deferred,
+            Self::LazyUntested | Self::LazyAsFirst => scene == Scene::OneStrict,
         }
     }
 
@@ -82,6 +91,8 @@ impl Divergence {
             Self::DeferralLost => "a failure leaves deferred devices deferred",
             Self::NewMember => "a new member gets the group's PASIDs",
             Self::FromNowhere => "a device that was refused comes from nowhere",
+            Self::LazyUntested => "going lazy takes the same test at any time",
+            Self::LazyAsFirst => "all members are asked whether they may be lazy",
         }
     }
 
@@ -89,12 +100,12 @@ impl Divergence {
     pub(super) fn expected(
         op: Op,
         model: &Model,
-        faulted: bool,
+        fault: Option<Callback>,
         deferred: bool,
         ours: &Answer,
     ) -> Option<Self> {
         match op {
-            _ if faulted && deferred => Some(Self::DeferralLost),
+            _ if fault.is_some() && deferred => Some(Self::DeferralLost),
             Op::Plug { .. } if model.pasids.iter().any(Option::is_some) => Some(Self::NewMember),
             // Refused, and released.
             Op::Plug { .. } if ours.result.is_err() && origins(ours).count() > 1 => {
@@ -106,6 +117,10 @@ impl Divergence {
                         || were_moved(ours, model)) =>
             {
                 Some(Self::HandleLeft)
+            }
+            // Where there is no domain that could be lazy, a strict one is tried.
+            Op::SetType { wanted } if ours.result.is_ok() && fault != Some(Callback::Alloc) => {
+                model.is_lazy_in_linux(wanted)
             }
             Op::Unplug { at } if model.is_in_reset(at) => Some(Self::ResetLeft),
             Op::Bind { .. } if model.uses == 0 && model.claims == 0 && model.in_use() => {
@@ -122,7 +137,7 @@ impl Divergence {
             | Op::SetType { .. }
             | Op::ResetPrepare { .. }
             | Op::ResetDone { .. }
-                if faulted && ours.warned != 0 =>
+                if fault.is_some() && ours.warned != 0 =>
             {
                 Some(Self::FailedMove)
             }
@@ -156,6 +171,11 @@ impl Divergence {
             }
             Self::ResetLeft => ours.result == kernel.result && ours.warned == kernel.warned,
             Self::ReleaseOfDrivers => ours.warned == 1 && kernel.warned == 0,
+            Self::LazyUntested | Self::LazyAsFirst => {
+                [here.what, there.what] == [Ok(DefaultType::Dma), Ok(DefaultType::DmaLazy)]
+                    && ours.result == kernel.result
+                    && ours.events.len() == kernel.events.len()
+            }
         }
     }
 }

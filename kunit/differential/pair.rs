@@ -16,6 +16,7 @@ use super::{
     DOMAINS, //
 };
 use crate::{
+    iommu::DefaultType,
     kapi::kunit::{
         check,
         Outcome,
@@ -59,12 +60,15 @@ pub(super) struct Answer {
 /// What a core says of its group, after it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct GroupSays {
+    /// The type of the default domain.
+    pub(super) what: Result<DefaultType>,
     pub(super) handle: Result<HandleNo>,
 }
 
 impl GroupSays {
     fn of(rig: &dyn Rig) -> Self {
         Self {
+            what: rig.default_type(),
             handle: rig.handle(),
         }
     }
@@ -92,7 +96,12 @@ impl Pair {
             model: Model::new(members, scene)?,
             mistake,
         };
-        pair.look_home()?;
+        if scene == Scene::OneStrict {
+            // So far only ours has asked all of them.
+            pair.ours.set_type(Some(DefaultType::Identity))?;
+            pair.kernel.set_type(Some(DefaultType::Identity))?;
+        }
+        pair.look_home(false)?;
         Ok(pair)
     }
 
@@ -134,10 +143,11 @@ impl Pair {
         if let Some(Mistake::Record(distortion)) = self.mistake {
             distortion.apply(&mut ours.events);
         }
-        let faulted = self.ours.mock().faults().hits() != hits;
+        let hit = self.ours.mock().faults().hits() != hits;
+        let fault = step.rule.filter(|_| hit).map(|rule| rule.op);
         let kernel = answer(&mut *self.kernel, op, warnings);
 
-        let expected = Divergence::expected(op, &self.model, faulted, deferred, &ours);
+        let expected = Divergence::expected(op, &self.model, fault, deferred, &ours);
         if let Some(expected) = expected {
             let groups = [GroupSays::of(&*self.ours), GroupSays::of(&*self.kernel)];
             let shown = expected.is_shown(&ours, &kernel, groups);
@@ -152,8 +162,8 @@ impl Pair {
         if success {
             self.model.done(op);
         }
-        if matches!(op, Op::SetType { .. }) && success {
-            self.look_home()?;
+        if let (Op::SetType { wanted }, true) = (op, success) {
+            self.look_home(wanted.is_none())?;
         }
         self.compare(op, &ours, &kernel)?;
         match self.model.present.is_empty() {
@@ -161,16 +171,18 @@ impl Pair {
             false => Ok(Next::GoOn(match (ours.warned, success) {
                 (1.., _) => End::Warned,
                 (0, true) => End::Done,
-                (0, false) if faulted => End::Failed,
+                (0, false) if hit => End::Failed,
                 (0, false) => End::Refused,
             })),
         }
     }
 
     /// Gets to know the default domains, unless they are what they were.
-    fn look_home(&mut self) -> Result {
-        if self.model.scene != Scene::Untranslated && self.model.has_home(self.ours.default_type()?)
-        {
+    fn look_home(&mut self, auto: bool) -> Result {
+        if self.model.scene == Scene::Untranslated {
+            return Ok(());
+        }
+        if self.model.has_home(self.ours.default_type()?, auto) {
             self.ours.look_home()?;
             self.kernel.look_home()?;
         }

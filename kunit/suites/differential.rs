@@ -49,6 +49,7 @@ kunit_suite! {
 kunit_suite! {
     iommu_mock_differential_vm over Families:
     type_of_the_default_domain;
+    one_member_must_not_be_lazy;
     direct_mappings;
     resets;
     deferred_attach;
@@ -192,6 +193,11 @@ fn in_scene(scene: Scene, members: u32) -> Outcome {
 fn type_of_the_default_domain() -> Outcome {
     needs_dma_layer()?;
     in_scene(Scene::Translated, MEMBERS)
+}
+
+fn one_member_must_not_be_lazy() -> Outcome {
+    needs_dma_layer()?;
+    in_scene(Scene::OneStrict, MEMBERS)
 }
 
 fn direct_mappings() -> Outcome {
