@@ -41,12 +41,17 @@ static void map_while_attached(const struct function *f, int iommufd, __u32 spac
 	gave(unmap(iommufd, space, SZ_4K, SZ_4K), 0, "unmap 4 KiB");
 }
 
-/* The hundredth call of the driver fails, where 512 small pages need one each. */
+/*
+ * A huge page takes one call of the driver. The hundredth fails, where 512 small
+ * pages need one each.
+ */
 static void map_huge_pages(const struct function *f, int iommufd, __u32 space)
 {
 	void *memory = huge_page();
 
+	arm_nth(f, "r", "map", "ENOSPC", "2");
 	gave(map(iommufd, space, SZ_2M, memory, SZ_2M), 0, "map a huge page");
+	check(disarm(f, "r") == 0, "with a single call");
 	gave(unmap(iommufd, space, SZ_2M, SZ_2M), 0, "unmap it");
 	combine_pages(iommufd, space, false);
 	arm_nth(f, "r", "map", "ENOSPC", "100");

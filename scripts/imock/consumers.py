@@ -68,8 +68,7 @@ def run(session: Session) -> Tally:
     kernel, modules = session.modules("x86")
     conf: dict[str, object] = {name: address for name, (address, _) in DEVICES.items()}
     guest = Guest(kernel, True, NAME, NAME, modules, {"LOCKDEP": 1, **conf},
-                  ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=4M", "kmemleak=on",
-                   "transparent_hugepage=always"],
+                  ["loglevel=7", "kunit.filter_glob=none", "log_buf_len=4M", "kmemleak=on"],
                   [program(session)], [device for _, device in DEVICES.values()])
     tally = Tally()
     with Step("consumers in the x86-64 VM") as step:
