@@ -12,6 +12,7 @@
 //! two.
 
 mod claim;
+mod dma;
 mod errno_name;
 mod faults;
 mod instance;

@@ -4,6 +4,7 @@
 
 use super::{
     claim,
+    dma,
     faults,
     instance::{
         Instance,
@@ -38,7 +39,8 @@ use crate::{
             Shape,
             FAMILIES, //
         },
-        fault::FaultPlan, //
+        fault::FaultPlan,
+        hw::Reach, //
     },
 };
 use kernel::{
@@ -76,6 +78,8 @@ struct State {
     claim: KVec<PciAddress>,
     /// Nothing above changes while there is an instance.
     running: Option<Running>,
+    /// Where the last access went that a user asked for.
+    reached: Option<Reach>,
 }
 
 impl InstanceDir {
@@ -101,6 +105,7 @@ impl InstanceDir {
                 enable: 5,
                 groups: 6,
                 claim: 7,
+                dma: 8,
             ],
         };
         let plan = Arc::pin_init(FaultPlan::new(), GFP_KERNEL)?;
@@ -116,6 +121,7 @@ impl InstanceDir {
             },
             claim: KVec::new(),
             running: None,
+            reached: None,
         };
         let data = try_pin_init!(Config {
             name: copy,
@@ -172,6 +178,26 @@ impl Config {
             return Err(self.refuse(EBUSY, fmt!("has a device that has a driver")));
         }
         state.running = None;
+        state.reached = None;
+        Ok(())
+    }
+
+    /// Does one access, which moves no data.
+    fn access(&self, asked: dma::Asked) -> Result {
+        let mut state = self.state.lock();
+        let dma::Asked {
+            endpoint,
+            access,
+            iova,
+        } = asked;
+        let Some(instance) = state.running.as_deref() else {
+            return Err(self.refuse(ENODEV, fmt!("is not enabled")));
+        };
+        if instance.endpoints().get(endpoint.0 as usize).is_none() {
+            return Err(self.refuse(ENODEV, fmt!("has no endpoint {}", endpoint.0)));
+        }
+        let reached = instance.mock().access(endpoint, None, iova, access);
+        state.reached = Some(reached);
         Ok(())
     }
 
@@ -319,5 +345,18 @@ impl configfs::AttributeOperations<7> for InstanceDir {
             return Err(this.refuse(EPERM, why));
         }
         this.configure(|state| state.claim = functions)
+    }
+}
+
+#[vtable]
+impl configfs::AttributeOperations<8> for InstanceDir {
+    type Data = Self;
+
+    fn show(this: &Self, page: &mut Page) -> Result<usize> {
+        text::show(page, fmt!("{}", dma::Shown(this.state.lock().reached)))
+    }
+
+    fn store(this: &Self, page: &[u8]) -> Result {
+        this.access(dma::read(Written::new("dma", page)?)?)
     }
 }
