@@ -117,15 +117,64 @@ static void cdev(struct function *f)
 	gave(destroy(iommufd, two), 0, "destroy the second address space");
 }
 
+/* Of the 512 small pages from an address on, so many from one on are told. */
+static void check_told(int iommufd, __u32 table, __u64 iova, size_t first, size_t count,
+		       const char *when)
+{
+	__u64 bits[SZ_2M / SZ_4K / 64] = { 0 };
+	size_t seen = SZ_2M / SZ_4K, set = 0, wrong = 0;
+
+	gave(marked(iommufd, table, iova, bits), 0, "ask what was written");
+	for (size_t i = SZ_2M / SZ_4K; i-- > 0; ) {
+		bool bit = bits[i / 64] >> i % 64 & 1;
+
+		if (bit)
+			seen = i;
+		set += bit;
+		wrong += bit != (i >= first && i < first + count);
+	}
+	if (wrong)
+		check(false, "%s: %zu pages from %zu on are told, not %zu from %zu on", when, set,
+		      seen, count, first);
+	else
+		check(true, "%s: %zu pages are told", when, count);
+}
+
+static void dirty_pages(const struct function *f, int iommufd, __u32 space, __u32 table)
+{
+	__u64 huge = SZ_2M, small = 2 * SZ_2M;
+	char *memory = huge_page();
+
+	gave(map(iommufd, space, huge, memory, SZ_2M), 0, "map a huge page");
+	/* Out of line, so that none of them is larger. */
+	gave(map(iommufd, space, small, memory + SZ_4K, SZ_2M - SZ_4K), 0, "map 511 small pages");
+	gave(map(iommufd, space, small + SZ_2M - SZ_4K, memory, SZ_4K), 0, "map another");
+	gave(mark_writes(iommufd, table, true), 0, "have writes marked");
+	check_told(iommufd, table, huge, 0, 0, "no access");
+	access_by(f, "read", huge + SZ_4K);
+	access_by(f, "read", small + SZ_4K);
+	check_told(iommufd, table, huge, 0, 0, "read of the huge page");
+	check_told(iommufd, table, small, 0, 0, "read of a small page");
+	access_by(f, "write", huge + SZ_4K);
+	access_by(f, "write", small + 70 * SZ_4K + 8);
+	access_by(f, "write", small + 71 * SZ_4K);
+	check_told(iommufd, table, huge, 0, SZ_2M / SZ_4K, "write to the huge page");
+	check_told(iommufd, table, small, 70, 2, "writes to two small pages");
+	check_told(iommufd, table, huge, 0, 0, "the huge page, told before");
+	check_told(iommufd, table, small, 0, 0, "the small pages, told before");
+	access_by(f, "write", small + 511 * SZ_4K);
+	check_told(iommufd, table, small, 511, 1, "write to the last page");
+}
+
 /*
- * Which pages were written to. What the function does itself passes by the mock,
- * so that none ever is; what counts here is that the way there works.
+ * Which pages were written to. What the function does itself passes by the mock;
+ * so the mock is asked to do accesses in its place.
  */
 static void dirty(struct function *f, bool can)
 {
 	int iommufd = open_or_give_up("/dev/iommu");
 	__u32 space = address_space(iommufd), table, plain;
-	__u64 bits[SZ_2M / SZ_4K / 64] = { 0 };
+	__u64 bits[SZ_2M / SZ_4K / 64];
 	int refused = can ? 0 : EOPNOTSUPP;
 
 	gave(bind_to(f, iommufd), 0, "bind");
@@ -136,12 +185,7 @@ static void dirty(struct function *f, bool can)
 	if (can) {
 		gave(attach_to(f, table), 0, "attach");
 		is_at(f, "table", "attached");
-		gave(map(iommufd, space, SZ_2M, huge_page(), SZ_2M), 0, "map a huge page");
-		gave(mark_writes(iommufd, table, true), 0, "have writes marked");
-		gave(marked(iommufd, table, SZ_2M, bits), 0, "ask what was written");
-		for (size_t i = 0; i < sizeof(bits) / sizeof(*bits); i++)
-			bits[0] |= bits[i];
-		check(!bits[0], "nothing was: %#llx", bits[0]);
+		dirty_pages(f, iommufd, space, table);
 		gave(marked(iommufd, table, SZ_2M + SZ_4K / 2, bits), EINVAL,
 		     "ask from half a page on");
 		is_at(f, "table", "marking");

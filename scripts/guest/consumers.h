@@ -168,6 +168,13 @@ static void put(struct text path, const char *value)
 	close(fd);
 }
 
+/* Has the mock do a DMA access as if the function had; none of its own goes that way. */
+static void access_by(const struct function *f, const char *how, __u64 iova)
+{
+	put(print("/sys/kernel/config/iommu_mock/%s/dma", f->instance),
+	    print("%u %s %#llx", f->endpoint, how, iova).s);
+}
+
 /* The call of that number and kind for the function fails; map and alloc for any. */
 static void arm_nth(const struct function *f, const char *rule, const char *op,
 		    const char *error, const char *nth)
