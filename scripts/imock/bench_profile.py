@@ -13,6 +13,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,8 @@ def _sample(monitor: Path, samples: list[int]) -> None:
         stream = connection.makefile("rw")
         try:
             while len(samples) < SAMPLES:
+                # It has to get somewhere.
+                time.sleep(0.005)
                 stream.write("stop\ninfo registers\ncont\n")
                 stream.flush()
                 found = None
@@ -107,6 +110,9 @@ def _sample(monitor: Path, samples: list[int]) -> None:
                 samples.append(int(found.group(1), 16))
             stream.write("quit\n")
             stream.flush()
+            # Who hangs up is not heard.
+            while stream.readline():
+                pass
         except OSError:
             # The guest has ended.
             return
