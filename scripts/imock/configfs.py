@@ -42,6 +42,8 @@ def run(session: Session, vm: bool) -> Tally:
         "WORKERS": WORKERS,
         "SEED": (settings.seed or 1) & 0x7fffffff,
         "DEFAULT": "DMA-FQ" if vm else "identity",
+        # Where DMA to 0x12345678 goes then: nothing is mapped.
+        "REACHED": "aborted" if vm else "0x12345678",
         "LOCKDEP": int(vm),
     }
     kernel, modules = session.modules("x86" if vm else "uml")
