@@ -15,7 +15,6 @@ use crate::mock::hw::model::{
 };
 use kernel::{
     fmt,
-    prelude::*,
     sync::atomic::Full, //
 };
 
