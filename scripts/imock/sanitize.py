@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .guest import Guest, Result
+from .leaks import summary
 from .session import Session
 from .splat import splats
+from .symbols import Symbols, base
 from .tally import Tally
 from .ui import Failure, Step, duration, say
 
@@ -108,6 +110,14 @@ class Run:
         return guest.run(SEEDED_TIMEOUT if glob == "none" else TIMEOUT,
                          lambda line: step.progress(line or ""))
 
+    def leaks(self, result: Result) -> list[str]:
+        """What the suites lost, in lines for a person."""
+        if not any("unreferenced object" in line for line in result.lines):
+            return []
+        bases = {name: at for line in result.lines for name, at in base(line).items()}
+        system_map = self.kernel.objects / "System.map"
+        return summary(result.lines, Symbols(system_map, self.modules, bases))
+
 
 def _part(log: Path, defect: Defect) -> str:
     """The kernel log from one defect to the next."""
@@ -152,7 +162,9 @@ def _suites(run: Run, what: str, glob: str) -> Tally:
         log = result.kernel_log
         text = log.read_text(errors="replace")
         noise = splats(log, text.split("@@defect", 1)[0])
-        for line in [*(result.lines[-12:] if result.status else []), *noise[:10]]:
+        leaks = run.leaks(result)[:10]
+        told = result.lines[-1 if leaks else -12:] if result.status else []
+        for line in [*leaks, *told, *noise[:10]]:
             say(f"    | {line}")
         if noise:
             raise Failure(f"{len(noise)} unexpected reports: {noise[0]}", log)
