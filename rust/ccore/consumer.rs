@@ -21,6 +21,8 @@ mod driver;
 mod dud;
 mod handle;
 #[cfg(IOMMU_MOCK_KUNIT)]
+mod leftover;
+#[cfg(IOMMU_MOCK_KUNIT)]
 pub(crate) mod misuse;
 mod owner;
 mod pasid;
