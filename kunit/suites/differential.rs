@@ -85,7 +85,8 @@ const PLANTINGS: [Planting; 9] = [
 ];
 
 fn both_cores_agree_for_a_while() -> Outcome {
-    untranslated(families::operations(20_000, 4_000)?).run()
+    let steps = families::operations(200, 40)?;
+    untranslated(steps.saturating_mul(effort())).run()
 }
 
 fn both_cores_agree_for_long() -> Outcome {
