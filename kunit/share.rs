@@ -4,15 +4,35 @@
 
 use crate::effort;
 
-/// How many of `all` the effort asks for: at least one.
-pub(crate) fn share_of(all: usize) -> usize {
-    (all * effort() as usize).div_ceil(100).min(all)
+/// Which of a number of things are done, evenly spread.
+#[derive(Clone, Copy)]
+pub(crate) struct Share {
+    all: usize,
+    count: usize,
 }
 
-/// Whether one of `all` is among them: evenly spread. A single one is a quarter on: early ones do
-/// little, and later ones may need PASIDs.
-pub(crate) fn is_due(at: usize, all: usize) -> bool {
-    let share = share_of(all);
-    let place = (at + all - all / 4) * share;
-    place.checked_rem(all).is_some_and(|rest| rest < share)
+impl Share {
+    /// That which the effort asks for of `all`: at least one.
+    pub(crate) fn of(all: usize) -> Self {
+        Self::at(effort(), all)
+    }
+
+    /// That which an effort of so many percent asks for.
+    pub(crate) fn at(percent: u32, all: usize) -> Self {
+        let count = (all * percent as usize).div_ceil(100).min(all);
+        Self { all, count }
+    }
+
+    /// How many there are.
+    pub(crate) fn count(self) -> usize {
+        self.count
+    }
+
+    /// Whether number `at` is among them. A single one is a quarter on: early ones do little, and
+    /// later ones may need PASIDs.
+    pub(crate) fn has(self, at: usize) -> bool {
+        let place = (at + self.all - self.all / 4) * self.count;
+        let rest = place.checked_rem(self.all);
+        rest.is_some_and(|rest| rest < self.count)
+    }
 }

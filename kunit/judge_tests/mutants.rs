@@ -27,7 +27,7 @@ use crate::{
         model::Model,
         step::Step, //
     },
-    share::is_due,
+    share::Share,
 };
 use kernel::{
     fmt,
@@ -135,7 +135,8 @@ pub(crate) fn spoil<J: Judged>(recipe: Recipe, visit: &mut VisitMutant<'_>) -> O
         return Ok(());
     };
     let steps = &first.recorded.steps;
-    for at in (0..steps.len()).filter(|at| is_due(*at, steps.len())) {
+    let share = Share::of(steps.len());
+    for at in (0..steps.len()).filter(|at| share.has(*at)) {
         if recipe.ats && !is_near_to_forgetting(&first.recorded, at) {
             continue;
         }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     kapi::kunit::Outcome,
-    share::is_due, //
+    share::Share, //
 };
 use kernel::prelude::*;
 
@@ -60,10 +60,11 @@ pub(super) fn some<J: Judged>(protocol: u32, f: &mut dyn FnMut(Recipe) -> Outcom
         all += 1;
         Ok(())
     })?;
+    let share = Share::of(all);
     let mut at = 0;
     each::<J>(protocol, &mut |recipe| {
         at += 1;
-        match is_due(at - 1, all) {
+        match share.has(at - 1) {
             true => f(recipe),
             false => Ok(()),
         }

@@ -20,6 +20,7 @@ use crate::{
         schedule,
         warn, //
     },
+    share::Share,
 };
 use kernel::prelude::*;
 
@@ -29,6 +30,7 @@ kunit_suite! {
     failure_is_noticed_and_ends_the_case;
     parameter_is_one_of_the_table: each Size in SIZES;
     every_lock_is_a_schedule_point: each Size in SIZES;
+    effort_is_spread_evenly;
 }
 
 fn warnings_are_counted_and_not_printed() -> Outcome {
@@ -68,5 +70,28 @@ fn every_lock_is_a_schedule_point(size: &Size) -> Outcome {
     let claimed = group.is_claimed();
     check_eq!(schedule::points(), before + 1);
     check!(!claimed);
+    Ok(())
+}
+
+fn effort_is_spread_evenly() -> Outcome {
+    for all in 1..=300usize {
+        for percent in [1, 5, 33, 99, 100, 1000] {
+            let share = Share::at(percent, all);
+            let due = || (0..all).filter(|at| share.has(*at));
+            let wanted = all as u64 * u64::from(percent);
+            check_eq!(due().count(), share.count());
+            check_eq!(share.count() as u64, wanted.div_ceil(100).min(all as u64));
+            // The first comes again behind the last, as if they went around.
+            let around = due().next().map(|first| first + all);
+            let after = Iterator::chain(due().skip(1), around);
+            for (one, next) in due().zip(after) {
+                let most = all.div_ceil(share.count());
+                check!(
+                    next - one <= most,
+                    "{one} and {next} of {all} at {percent} %"
+                );
+            }
+        }
+    }
     Ok(())
 }

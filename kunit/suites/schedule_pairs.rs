@@ -22,10 +22,7 @@ use crate::{
             LAYOUTS, //
         },
     },
-    share::{
-        is_due,
-        share_of, //
-    },
+    share::Share,
 };
 use kernel::{
     fmt,
@@ -61,14 +58,14 @@ pub(super) fn pair_ends_as_some_order_does(start: &From) -> Outcome {
         let mut found = Found::default();
         let subjects = || 0..Subject::ALL.len();
         let pairs = subjects().flat_map(|a| subjects().map(move |b| (a, b)));
-        let all = pairs.clone().count();
-        let due = pairs.enumerate().filter(|(number, _)| is_due(*number, all));
+        let share = Share::of(pairs.clone().count());
+        let due = pairs.enumerate().filter(|(number, _)| share.has(*number));
         for (_, (a, b)) in due {
             let scene = Scene::single([Some(a), Some(b), None], start.0, layout);
             found.add(&explore(&scene.ok_or(EINVAL)?, BOUND, true)?);
         }
         found.print(fmt!("layout {layout}"));
-        check_eq!(found.scenes, share_of(all) as u64);
+        check_eq!(found.scenes, share.count() as u64);
     }
     Ok(())
 }
