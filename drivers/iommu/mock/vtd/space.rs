@@ -2,21 +2,24 @@
 
 //! Address spaces: page tables, and the list of cache tags that an unmap has to flush.
 
+mod tag;
+
+pub(super) use tag::Cached;
+
+use self::tag::{
+    CacheTag,
+    TAGS, //
+};
 use super::{
     super::{
         hw::{
             frozen::Frozen,
             step::Note,
-            vtd::{
-                Descriptor,
-                Key,
-                Pages, //
-            },
+            vtd::Key,
             Memory, //
         },
         unit::Space,
     },
-    change::device_tlb,
     dmar::Dmar,
     goal::{
         Goal,
@@ -49,40 +52,6 @@ use kernel::{
     },
 };
 
-/// The largest AM that an IOTLB of the second stage understands (MAMV): 1 GiB.
-const MAMV: u32 = 18;
-
-/// AM of the whole address space.
-const ALL: u32 = 52;
-
-/// Under what an endpoint's translations are cached.
-#[derive(Clone, Copy)]
-pub(super) struct Cached {
-    pub(super) did: u16,
-    pub(super) pasid: u32,
-    /// Source id of the endpoint, if it has a device-TLB.
-    pub(super) device: Option<u16>,
-}
-
-/// Where (`enum cache_tag_type`).
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Iotlb,
-    /// In the device-TLB of an endpoint.
-    Device(u16),
-    /// The same, where the addresses there are a guest's: those of a space on top of this one.
-    NestedDevice(u16),
-}
-
-/// A place where the space's mappings may be cached (`struct cache_tag`).
-#[derive(Clone, Copy)]
-struct CacheTag {
-    place: Place,
-    did: u16,
-    pasid: u32,
-    users: u32,
-}
-
 #[derive(Default)]
 struct List {
     tags: KVec<CacheTag>,
@@ -104,10 +73,6 @@ pub(super) struct Entry {
     /// Source id of the endpoint, if it has a device-TLB.
     pub(super) device: Option<u16>,
 }
-
-/// Tags of an attachment: its own, and as many that a protocol may need in between, in the IOTLB
-/// and in a device-TLB.
-const TAGS: usize = 4;
 
 /// See the module.
 pub(crate) struct VtdSpace {
@@ -151,6 +116,11 @@ impl VtdSpace {
         self.tables.through()
     }
 
+    /// Whether the IOTLB is keyed by PASIDs.
+    fn has_first_stage(&self) -> bool {
+        !matches!(&self.tables, Tables::Second(_))
+    }
+
     fn parent(&self) -> Option<&VtdSpace> {
         match &self.tables {
             Tables::Nested { parent, .. } => Some(parent),
@@ -174,9 +144,9 @@ impl VtdSpace {
 
     /// The PASID as far as it matters to [`Self::key`].
     fn keyed_pasid(&self, pasid: u32) -> u32 {
-        match &self.tables {
-            Tables::First(_) | Tables::Nested { .. } => pasid,
-            Tables::Second(_) => 0,
+        match self.has_first_stage() {
+            true => pasid,
+            false => 0,
         }
     }
 
@@ -270,28 +240,11 @@ impl VtdSpace {
         }
     }
 
-    /// The places of an attachment in this space, or in the one on top of it that it is to. The
-    /// IOTLB comes first: an endpoint that was told before could ask it again.
-    fn places(&self, top: &VtdSpace, cached: Cached) -> impl Iterator<Item = CacheTag> {
-        let Cached { did, pasid, device } = cached;
-        let device = device.map(|sid| match core::ptr::eq(self, top) {
-            true => Place::Device(sid),
-            false => Place::NestedDevice(sid),
-        });
-        let places = [Some(Place::Iotlb), device];
-        places.into_iter().flatten().map(move |place| CacheTag {
-            place,
-            did,
-            pasid,
-            users: 1,
-        })
-    }
-
     /// Lets unmapping from now on flush there too (`cache_tag_assign()`).
     pub(super) fn assign(&self, cached: Cached) {
         for space in self.concerned() {
             let mut list = space.list.lock();
-            for new in space.places(self, cached) {
+            for new in cached.tags(core::ptr::eq(space, self)) {
                 match list.tags.iter_mut().find(|tag| tag.is(&new)) {
                     Some(tag) => tag.users = tag.users.saturating_add(1),
                     None => {
@@ -307,7 +260,7 @@ impl VtdSpace {
     pub(super) fn unassign(&self, cached: Cached) {
         for space in self.concerned() {
             let mut list = space.list.lock();
-            for old in space.places(self, cached) {
+            for old in cached.tags(core::ptr::eq(space, self)) {
                 if let Some(tag) = list.tags.iter_mut().find(|tag| tag.is(&old)) {
                     tag.users = tag.users.saturating_sub(1);
                 }
@@ -319,60 +272,22 @@ impl VtdSpace {
     /// Flushes what was unmapped under all tags (`cache_tag_flush_range()`): one batch, in which
     /// hardware is trusted to tell device-TLBs behind the IOTLB.
     fn flush_range(&self, range: Option<(u64, u64)>, ih: bool) {
-        let pages = pages(range, ih);
+        let pages = tag::pages(range, ih);
+        let first_stage = self.has_first_stage();
         let list = self.list.lock();
-        let descriptors = list.tags.iter().map(|tag| self.descriptor(tag, pages));
+        let descriptors = list.tags.iter().map(|tag| tag.flush(first_stage, pages));
         self.dmar.invalidate(descriptors);
     }
 
     /// Flushes what was mapped, which no endpoint can keep yet (`cache_tag_flush_range_np()`).
     fn flush_range_np(&self, range: (u64, u64)) {
-        let pages = pages(Some(range), false);
+        let pages = tag::pages(Some(range), false);
+        let first_stage = self.has_first_stage();
         let list = self.list.lock();
-        let in_iotlb = list.tags.iter().filter(|tag| tag.place == Place::Iotlb);
-        let descriptors = in_iotlb.map(|tag| self.descriptor(tag, pages));
+        let in_iotlb = list.tags.iter().filter(|tag| tag.is_in_iotlb());
+        let descriptors = in_iotlb.map(|tag| tag.flush(first_stage, pages));
         self.dmar.invalidate(descriptors);
     }
-
-    fn descriptor(&self, tag: &CacheTag, pages: Pages) -> Descriptor {
-        let (did, pasid) = (tag.did, tag.pasid);
-        let first_stage = !matches!(&self.tables, Tables::Second(_));
-        match (tag.place, first_stage, pages.am) {
-            (Place::Device(sid), _, _) => {
-                let pages = Pages { ih: false, ..pages };
-                device_tlb(sid, pasid, pages)
-            }
-            // Which addresses of the guest lead through the pages is not known.
-            (Place::NestedDevice(sid), _, _) => device_tlb(sid, pasid, Pages::ALL),
-            (Place::Iotlb, true, ALL..) => Descriptor::PasidIotlb { did, pasid },
-            (Place::Iotlb, true, _) => Descriptor::PasidIotlbPage { did, pasid, pages },
-            (Place::Iotlb, false, ..=MAMV) => Descriptor::IotlbPage { did, pages },
-            (Place::Iotlb, false, _) => Descriptor::IotlbDomain { did },
-        }
-    }
-}
-
-impl CacheTag {
-    fn is(&self, other: &Self) -> bool {
-        (self.place, self.did, self.pasid) == (other.place, other.did, other.pasid)
-    }
-}
-
-/// The smallest naturally aligned range with all of a range, which has both ends
-/// (`calculate_psi_aligned_address()`).
-fn pages(range: Option<(u64, u64)>, ih: bool) -> Pages {
-    let (start, last) = range.unwrap_or((0, u64::MAX));
-    let bits = u64::BITS - (start ^ last).leading_zeros();
-    let (shift, am) = match bits {
-        0..=12 => (12, 0),
-        64.. => (63, ALL),
-        bits => (bits, bits - 12),
-    };
-    let address = match am {
-        ALL => 0,
-        _ => start >> shift << shift,
-    };
-    Pages { address, am, ih }
 }
 
 impl User for VtdSpace {
@@ -423,8 +338,7 @@ impl Space for VtdSpace {
     fn sync_map(&self, iova: u64, size: u64) -> Result {
         // Hardware that caches what is not there has to be told of what is there now, except in
         // tables of the first stage.
-        let told = matches!(&self.tables, Tables::Second(_));
-        if told && self.dmar.registers().caching_mode {
+        if !self.has_first_stage() && self.dmar.registers().caching_mode {
             let last = iova.saturating_add(size.saturating_sub(1));
             self.flush_range_np((iova, last));
         }
@@ -433,7 +347,7 @@ impl Space for VtdSpace {
 
     /// `intel_iommu_set_dirty_tracking()`; what is nested here is included.
     fn set_dirty_tracking(&self, enable: bool) -> Result {
-        if !matches!(&self.tables, Tables::Second(_)) {
+        if self.has_first_stage() {
             return Err(errno::eopnotsupp());
         }
         let changing = self.dmar.changing.lock();
