@@ -3,6 +3,7 @@
 //! Intel VT-d: words against numbers worked out by hand from the manual, what every descriptor
 //! makes caches forget, and the driver on live hardware with each protocol.
 
+mod device_tlb;
 mod forget;
 mod layout;
 mod live;
