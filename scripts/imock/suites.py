@@ -108,6 +108,9 @@ def run(settings: Settings, source: Source, tools: Toolchain, quick: bool) -> Ta
             tally.remarks.append(f"failed: {label}: the kernel died in {died_in}; see {raw}")
         step.note = tally.line()
         step.status = "FAILED" if tally.failed or code != 0 else "ok"
+    if settings.filter and not tree_of_results.get("sub_groups"):
+        raise Failure(f"FILTER={settings.filter}: no suite or case has such a name; try "
+                      f"FILTER='{OURS[:-1]}*{settings.filter.strip('*')}*'")
     say("\n".join(f"    {group['name']:<48} {_count(group, '').line()}"
                   for group in tree_of_results.get("sub_groups", [])))
     if tally.failed or code != 0:
