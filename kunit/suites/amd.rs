@@ -200,15 +200,6 @@ impl Bench {
     }
 }
 
-impl Drop for Bench {
-    /// Spaces and the devices on them know each other until then.
-    fn drop(&mut self) {
-        for endpoint in [WIDE, SIMPLE, NARROW] {
-            self.unit.release(endpoint, false);
-        }
-    }
-}
-
 /// Unmaps the page at [`IOVA`] and makes hardware forget it.
 fn unmap(space: &AmdSpace) -> u64 {
     let mut gather = Gather::default();

@@ -267,8 +267,6 @@ fn garbage<J: Judged>(protocol: u32) -> Outcome {
     let space = J::space(&unit, 0, None)?;
     check!(unit.attach(0, None, &Target::Paging(space.clone())).is_ok());
     let (entries, names) = (unit.machine().entries()?, unit.requesters(0, None)?);
-    // What was written is copied; space and endpoint know each other until then.
-    unit.release(0, false);
     let own = names.first().map_or(0, |name| name.id);
     let model = unit.machine().model();
     let mut random = Random::new(crate::seed());

@@ -283,6 +283,14 @@ impl AmdUnit {
     }
 }
 
+impl Drop for AmdUnit {
+    fn drop(&mut self) {
+        for device in &self.devices {
+            device.forget();
+        }
+    }
+}
+
 impl Unit for AmdUnit {
     const NAME: &'static str = "amd";
     const PROTOCOLS: &'static [&'static str] = &[PROTOCOLS[0].name, PROTOCOLS[1].name];

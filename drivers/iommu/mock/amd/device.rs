@@ -86,6 +86,7 @@ pub(super) struct Device {
 }
 
 /// Where the hardware sends the DMA of an endpoint.
+#[derive(Default)]
 pub(super) struct Books {
     /// `None` for what firmware or a former kernel has left.
     pub(super) rid: Option<Target<AmdSpace>>,
@@ -120,16 +121,21 @@ impl Named {
 impl Device {
     pub(super) fn new(wiring: Wiring, former: Option<Arc<AmdSpace>>) -> impl PinInit<Self> {
         let books = Books {
-            rid: None,
-            pasids: KVec::new(),
             former,
-            named: None,
+            ..Books::default()
         };
         pin_init!(Self {
             wiring,
             books <- new_mutex!(books, "amd::Device::books"),
             entry <- new_mutex!((), "amd::Device::entry"),
         })
+    }
+
+    /// Forgets where its DMA goes, which the hardware is not told of: a space and the devices on it
+    /// know each other.
+    pub(super) fn forget(&self) {
+        let books = core::mem::take(&mut *self.books.lock());
+        drop(books);
     }
 }
 
