@@ -327,7 +327,10 @@ impl Rig for Kernel {
     }
 
     fn unplug(&mut self, at: u32) -> Result {
-        self.endpoints.remove(at as usize).map_err(|_| ENODEV)?;
+        let endpoint = self.endpoints.remove(at as usize).map_err(|_| ENODEV)?;
+        let group = endpoint.group().clone();
+        drop(endpoint);
+        group.forget();
         Ok(())
     }
 

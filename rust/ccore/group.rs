@@ -128,12 +128,6 @@ impl Group {
 #[pinned_drop]
 impl PinnedDrop for Group {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariant, `raw` is a group. Its last member has left, as a member's
-        // endpoint and its entry in `Groups` refer to this value.
-        #[cfg(IOMMU_MOCK_KUNIT)]
-        unsafe {
-            self.uses.lock().forget(self.as_raw())
-        };
         // SAFETY: By the type invariant, this reference is ours.
         unsafe { bindings::iommu_group_put(self.as_raw()) };
     }

@@ -68,6 +68,13 @@ impl Uses {
         }
     }
 
+    /// Takes note that the group is on nothing, as it has no members.
+    #[cfg(IOMMU_MOCK_KUNIT)]
+    pub(super) fn clear(&mut self) {
+        self.domain = None;
+        self.handle = None;
+    }
+
     /// The handle that came with the group's domain.
     pub(super) fn handle(&self) -> Option<&Arc<Handle>> {
         self.handle.as_ref()
