@@ -64,6 +64,17 @@ struct Shape {
     limits: Limits,
 }
 
+impl Shape {
+    fn name(&self, op: Op) -> &'static str {
+        let [map, look, unmap] = self.name;
+        match op {
+            Op::Map => map,
+            Op::Look => look,
+            Op::Unmap => unmap,
+        }
+    }
+}
+
 const fn shape(name: [&'static str; 3], walk: [u64; 4], times: u32, limits: Limits) -> Shape {
     let [iova, pa, len, stride] = walk;
     Shape {
@@ -131,8 +142,6 @@ struct Both {
     peer: &'static str,
 }
 
-const OPS: [Op; 3] = [Op::Map, Op::Look, Op::Unmap];
-
 impl Both {
     /// All pairs there are; nothing where the kernel is built without.
     fn all() -> Result<[Option<Self>; 4]> {
@@ -171,11 +180,26 @@ impl Both {
         }))
     }
 
-    /// Measures the operations on a walk, one after the other in each round.
+    /// Measures mapping and unmapping by turns, and then looking up what is mapped, which takes so
+    /// little of their time that a profile of all would not show it.
     fn run(&self, sheet: &mut Sheet, shape: &Shape, size: u64) -> Result {
-        let mut pairs = OPS.map(|_| Pairs::new());
+        self.rounds(sheet, shape, size, [Op::Map, Op::Unmap])?;
+        self.do_both(Op::Map, &shape.walk)?;
+        self.rounds(sheet, shape, size, [Op::Look])?;
+        self.do_both(Op::Unmap, &shape.walk)
+    }
+
+    /// Measures operations on a walk, one after the other in each round.
+    fn rounds<const N: usize>(
+        &self,
+        sheet: &mut Sheet,
+        shape: &Shape,
+        size: u64,
+        ops: [Op; N],
+    ) -> Result {
+        let mut pairs = ops.map(|_| Pairs::new());
         for round in sheet.rounds() {
-            for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
+            for (op, pairs) in ops.into_iter().zip(&mut pairs) {
                 round.take(
                     pairs,
                     || self.ours.time(op, &shape.walk),
@@ -183,14 +207,15 @@ impl Both {
                 )?;
             }
         }
-        self.report(sheet, shape, size, &mut pairs)
+        self.report(sheet, shape, size, ops, &mut pairs)
     }
 
-    /// The same where one thread does it, or two with a half of the ranges each.
+    /// All operations where one thread does them, or two with a half of the ranges each.
     fn run_by_threads(&self, sheet: &mut Sheet, shape: &Shape, threads: u64) -> Result {
-        let mut pairs = OPS.map(|_| Pairs::new());
+        let ops = [Op::Map, Op::Look, Op::Unmap];
+        let mut pairs = ops.map(|_| Pairs::new());
         for round in sheet.rounds() {
-            for (op, pairs) in OPS.into_iter().zip(&mut pairs) {
+            for (op, pairs) in ops.into_iter().zip(&mut pairs) {
                 round.take(
                     pairs,
                     || at_once(&self.ours, op, shape.walk, threads),
@@ -198,19 +223,20 @@ impl Both {
                 )?;
             }
         }
-        self.report(sheet, shape, threads, &mut pairs)
+        self.report(sheet, shape, threads, ops, &mut pairs)
     }
 
-    fn report(
+    fn report<const N: usize>(
         &self,
         sheet: &mut Sheet,
         shape: &Shape,
         size: u64,
-        pairs: &mut [Pairs; 3],
+        ops: [Op; N],
+        pairs: &mut [Pairs; N],
     ) -> Result {
-        for (what, pairs) in shape.name.into_iter().zip(pairs) {
+        for (op, pairs) in ops.into_iter().zip(pairs) {
             let row = Row {
-                what,
+                what: shape.name(op),
                 size,
                 peer: self.peer,
                 limits: Some(shape.limits),
