@@ -24,6 +24,8 @@ from .symbols import Symbols, base
 from .ui import Failure, Step
 
 SAMPLES = 1500
+# A quick machine is done before that; with fewer than these, shares are not worth a look.
+FEWEST = 500
 TIMEOUT = 300
 EFFORT = 1_000_000
 BEGINS = "@@profile begins"
@@ -75,7 +77,7 @@ def _profile(session: Session, bench: str, number: int) -> Profile:
         log = guest.run(TIMEOUT, on_line).kernel_log
         if sampler.ident is not None:
             sampler.join()
-        if len(samples) < SAMPLES:
+        if len(samples) < FEWEST:
             raise Failure(f"only {len(samples)} samples of {bench}, measurement {number}", log)
         symbols = Symbols(kernel.objects / "System.map", modules, bases)
         counts = Counter(symbols.name(address) for address in samples)
