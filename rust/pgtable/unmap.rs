@@ -166,6 +166,9 @@ impl<F: Format, S: Store> PageTable<F, S> {
                     if !go_on {
                         return false;
                     }
+                    // It is there already, but by what words said that may yet be on their way
+                    // from memory, and the next ones need not wait for that.
+                    range.next = (from | (item - 1)).wrapping_add(1);
                     index += 1;
                 }
             }
