@@ -110,6 +110,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
     #[inline]
     fn clear(&self, table: Table<'_>, index: u32, end: u32, level: u32) -> u32 {
         let (one, empty) = (F::shift(level), F::empty(level));
+        let end = end.min(table.len());
         for at in index..end {
             match F::slot(table.load(at), level) {
                 Slot::Leaf { size_lg2 } if size_lg2 == one => self.store.store(table, at, empty),
@@ -144,22 +145,23 @@ impl<F: Format, S: Store> PageTable<F, S> {
                         }
                         continue;
                     }
-                    let slots = Self::run_mask(size_lg2, level) + 1;
-                    for at in index..index + slots {
+                    let next = index + Self::run_mask(size_lg2, level) + 1;
+                    for at in index..next.min(table.len()) {
                         self.store.store(table, at, F::empty(level));
                     }
-                    index += slots;
+                    index = next;
                     range.next = range.next.wrapping_add(size);
                 }
                 Slot::Table(address) => {
                     let (Some(below), true) = (self.at(address), level != 0) else {
                         return false;
                     };
-                    let item = 1u64 << F::shift(level);
-                    let from = range.next;
-                    let covered = from & (item - 1) == 0 && range.last - from >= item - 1;
+                    let (from, item) = (range.next, 1u64 << F::shift(level));
+                    let last = from | (item - 1);
+                    let covered = last - from == item - 1 && last <= range.last;
                     let go_on = self.unmap_in(below, level - 1, range);
-                    if covered && range.next.wrapping_sub(from) == item {
+                    let next = last.wrapping_add(1);
+                    if covered && range.next == next {
                         self.store.store(table, index, F::empty(level));
                         self.chain(below, level - 1, range.gather);
                     }
@@ -168,7 +170,7 @@ impl<F: Format, S: Store> PageTable<F, S> {
                     }
                     // It is there already, but by what words said that may yet be on their way
                     // from memory, and the next ones need not wait for that.
-                    range.next = (from | (item - 1)).wrapping_add(1);
+                    range.next = next;
                     index += 1;
                 }
             }
