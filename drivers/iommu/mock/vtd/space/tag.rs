@@ -77,7 +77,7 @@ impl CacheTag {
         self.place == Place::Iotlb
     }
 
-    /// Flushes pages of a space, whose IOTLB entries are of the first stage or of the second.
+    /// What flushes pages there. `first_stage` says of which stage the entries of the IOTLB are.
     pub(super) fn flush(&self, first_stage: bool, pages: Pages) -> Descriptor {
         let (did, pasid) = (self.did, self.pasid);
         match (self.place, first_stage, pages.am) {
